@@ -1,0 +1,116 @@
+//! What is true of every aggregate, whatever is asked of it and in whatever order: proptests over lists of commands.
+
+use std::collections::HashSet;
+
+use chrono::TimeDelta;
+use orbit_events::{Actor, Fact};
+use proptest::{prelude::*, sample::Index};
+use uuid::Uuid;
+
+use crate::{
+    Aggregate, Context, Invalid, Reject,
+    given::{context, now, stream, user},
+};
+
+/// Somebody acts, at some later moment.
+fn contexts(steps: usize) -> impl Iterator<Item = Context> {
+    let actors = [Actor::User, Actor::Agent { run_id: Uuid::nil() }, Actor::System];
+    (0..steps).map(move |step| {
+        let seconds = i64::try_from(step).unwrap_or(0) * 60;
+        Context { now: now() + TimeDelta::seconds(seconds), user_id: user(), actor: actors[step % actors.len()] }
+    })
+}
+
+/// Runs commands one after the other, as the store does, and checks at each step.
+pub(crate) fn hold<A: Aggregate>(commands: Vec<A::Command>) {
+    let mut live = A::State::default();
+    let mut log: Vec<(&'static str, i16, Vec<u8>)> = vec![];
+    let contexts = contexts(commands.len());
+    for (command, context) in commands.into_iter().zip(contexts) {
+        let facts = match A::decide(&live, command.clone(), &context) {
+            Ok(facts) => facts,
+            Err(rejection) => {
+                assert!(is_snake_case(rejection.code()), "{rejection:?}");
+                assert!(!rejection.to_string().is_empty(), "{rejection:?}");
+                continue;
+            }
+        };
+        for fact in &facts {
+            live = A::evolve(live, fact);
+            log.push((fact.wire_type(), fact.schema_version(), fact.encode()));
+        }
+        let again = A::decide(&live, command.clone(), &context).unwrap_or_default();
+        assert!(again.is_empty(), "{command:?} once more: {again:?}");
+        assert_claims_are_distinct::<A>(&live);
+    }
+    let replayed = log.iter().fold(A::State::default(), |state, (wire_type, version, payload)| {
+        A::evolve(state, &A::Event::decode(wire_type, *version, payload).unwrap())
+    });
+    assert_eq!(replayed, live, "replay = live fold");
+}
+
+/// Folds facts in an order that no decision would make, and asks for everything on the way.
+pub(crate) fn survive<A: Aggregate>(facts: Vec<Index>, commands: &[A::Command]) {
+    let read = |index: Index| {
+        let fact = index.get(A::Event::TYPES);
+        A::Event::decode(fact.wire_type, fact.schema_version, fact.example.as_bytes()).unwrap()
+    };
+    let mut state = A::State::default();
+    for fact in facts.into_iter().map(read) {
+        state = A::evolve(state, &fact);
+        assert_claims_are_distinct::<A>(&state);
+        for command in commands.iter().cloned() {
+            let _ = A::decide(&state, command, &context());
+        }
+    }
+}
+
+fn assert_claims_are_distinct<A: Aggregate>(state: &A::State) {
+    let claims = A::claims(state, stream(), user());
+    let distinct: HashSet<_> = claims.iter().collect();
+    assert_eq!(distinct.len(), claims.len(), "{claims:?}");
+}
+
+fn is_snake_case(code: &str) -> bool {
+    !code.is_empty() && code.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+}
+
+/// Text that a person might send, and text that nobody should.
+pub(crate) fn text() -> impl Strategy<Value = String> + Clone {
+    let hostile = ["", " ", "\0", "a\0b", "\u{202e}x", "\u{feff}", "'; DROP TABLE x", "🦀", "\u{fffd}", "ǅ", "İ"];
+    prop_oneof![
+        "[abcABC]{1,3}",
+        any::<String>(),
+        prop::sample::select(hostile.to_vec()).prop_map(str::to_owned),
+        (1..2_000_usize).prop_map(|length| "x".repeat(length)),
+    ]
+}
+
+/// A value parsed from any text that can be parsed.
+pub(crate) fn parsed<T: std::fmt::Debug + Clone + 'static>(
+    parse: fn(&str) -> Result<T, Invalid>,
+) -> impl Strategy<Value = T> + Clone {
+    text().prop_filter_map("not such a value", move |text| parse(&text).ok()).boxed()
+}
+
+/// The laws of one aggregate, given a strategy for its commands.
+macro_rules! laws {
+    ($aggregate:ty, $command:expr) => {
+        proptest::proptest! {
+            #[test]
+            fn replay_is_the_live_fold_and_repeating_is_quiet(commands in proptest::collection::vec($command, 0..40)) {
+                $crate::laws::hold::<$aggregate>(commands);
+            }
+
+            #[test]
+            fn facts_in_any_order_and_any_command_are_survived(
+                facts in proptest::collection::vec(proptest::prelude::any::<proptest::sample::Index>(), 0..12),
+                commands in proptest::collection::vec($command, 0..4),
+            ) {
+                $crate::laws::survive::<$aggregate>(facts, &commands);
+            }
+        }
+    };
+}
+
+pub(crate) use laws;

@@ -1,0 +1,175 @@
+//! Rules of connections, as sentences.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::{
+    given::{Given, given, stream, user},
+    laws::{laws, text},
+};
+
+const HOST: &str = "imap.example.org";
+
+fn mailbox() -> Account {
+    Account::parse(Peer::Imap, "Work", HOST, Some(993), Some("ada"), Some("app-password")).unwrap()
+}
+
+fn settings() -> Settings {
+    Settings {
+        name: "Work".into(),
+        endpoint: HOST.into(),
+        port: Some(993),
+        username: Some("ada".into()),
+        secret: Some("app-password".into()),
+    }
+}
+
+fn connect() -> Command {
+    Command::Connect(Box::new(mailbox()))
+}
+
+fn connected() -> Event {
+    Connected { kind: Peer::Imap, settings: settings() }.into()
+}
+
+fn a_connection(since: impl IntoIterator<Item = Event>) -> Given<Connection> {
+    given(std::iter::once(connected()).chain(since))
+}
+
+fn endpoint(endpoint: &str) -> Command {
+    Command::ChangeSettings(Box::new(Edit::parse(None, Some(endpoint), None, None, None).unwrap()))
+}
+
+fn progress(cursor: &str) -> Command {
+    Command::ProgressSync { cursor: cursor.into(), items: 3 }
+}
+
+fn progressed(cursor: &str) -> Event {
+    SyncProgressed { cursor: cursor.into(), items: 3 }.into()
+}
+
+fn fail() -> Command {
+    Command::FailSync { code: "unreachable".into(), detail: "No answer.".into() }
+}
+
+fn failed() -> Event {
+    SyncFailed { code: "unreachable".into(), detail: "No answer.".into() }.into()
+}
+
+#[test]
+fn an_account_is_connected_once() {
+    given::<Connection>([]).when(connect()).then([connected()]).when(connect()).then_nothing();
+    let other = Account::parse(Peer::Smtp, "Work", HOST, None, None, None).unwrap();
+    a_connection([]).when(Command::Connect(Box::new(other))).then_rejected(Rejection::Exists);
+}
+
+#[test]
+fn settings_change_as_a_whole_and_only_if_they_change() {
+    let edit = Edit::parse(Some("Home"), None, Some(None), Some(Some("eva")), Some(None)).unwrap();
+    let changed =
+        Settings { name: "Home".into(), port: None, username: Some("eva".into()), secret: None, ..settings() };
+    a_connection([])
+        .when(Command::ChangeSettings(Box::new(edit.clone())))
+        .then([SettingsChanged { settings: changed }.into()])
+        .when(Command::ChangeSettings(Box::new(edit)))
+        .then_nothing()
+        .when(Command::ChangeSettings(Box::default()))
+        .then_nothing();
+}
+
+#[test]
+fn an_endpoint_has_to_fit_what_is_at_the_other_end() {
+    a_connection([]).when(endpoint("https://example.org/")).then_rejected(Rejection::NoHost);
+    let changed = Settings { endpoint: "mail.example.org".into(), ..settings() };
+    a_connection([]).when(endpoint("mail.example.org")).then([SettingsChanged { settings: changed }.into()]);
+}
+
+#[test]
+fn every_faulty_setting_is_named() {
+    let refused = Account::parse(Peer::Caldav, "", "http://x.org", Some(0), Some("a\nb"), Some("")).unwrap_err();
+    let named: Vec<_> = refused.into_iter().map(|(field, invalid)| (field, invalid.code)).collect();
+    assert_eq!(
+        named,
+        [
+            ("name", "empty"),
+            ("endpoint", "invalid_url"),
+            ("port", "out_of_range"),
+            ("username", "control_character"),
+            ("secret", "empty"),
+        ]
+    );
+    let refused = Edit::parse(Some(""), None, Some(Some(0)), Some(Some("")), Some(Some("\0"))).unwrap_err();
+    assert_eq!(refused.iter().map(|(field, _)| *field).collect::<Vec<_>>(), ["name", "port", "username", "secret"]);
+    assert_eq!(parse_kind("pop3").unwrap_err().detail, "must be one of imap, smtp, caldav, n8n");
+}
+
+#[test]
+fn n8n_may_live_in_the_same_house_and_a_calendar_may_not() {
+    let parse = |kind| Account::parse(kind, "x", "http://localhost:5678", None, None, None);
+    assert!(parse(Peer::N8n).is_ok());
+    assert!(parse(Peer::Caldav).is_err());
+}
+
+#[test]
+fn synchronisation_progresses_and_fails_and_recovers() {
+    a_connection([])
+        .when(progress("1"))
+        .then([progressed("1")])
+        .when(progress("1"))
+        .then_nothing()
+        .when(fail())
+        .then([failed()])
+        .when(fail())
+        .then_nothing()
+        .when(progress("1"))
+        .then([progressed("1")]);
+    let state = a_connection([failed(), progressed("2")]).then_state();
+    let connection = state.present().unwrap();
+    assert_eq!((connection.cursor.as_deref(), &connection.failure), (Some("2"), &None));
+}
+
+#[test]
+fn an_account_is_disconnected_once_and_then_takes_no_more_commands() {
+    a_connection([]).when(Command::Disconnect).then([Disconnected {}.into()]).when(Command::Disconnect).then_nothing();
+    for command in [connect(), endpoint("x.org"), progress("1"), fail()] {
+        a_connection([Disconnected {}.into()]).when(command).then_rejected(Rejection::Disconnected);
+    }
+}
+
+#[test]
+fn a_connection_that_never_was_is_not_found() {
+    for command in [endpoint("x.org"), progress("1"), fail(), Command::Disconnect] {
+        given::<Connection>([]).when(command).then_rejected(Rejection::NotFound);
+    }
+}
+
+#[test]
+fn a_connection_can_be_found_by_its_user_until_it_is_disconnected() {
+    let claim = Claim::ordered("connections.user", &[user().0.as_bytes(), stream().as_bytes()]);
+    a_connection([]).then_claims([claim]);
+    a_connection([Disconnected {}.into()]).then_claims([]);
+}
+
+#[test]
+fn a_secret_is_not_printed() {
+    let printed = format!("{:?} {:?} {:?}", a_connection([]).then_state(), connect(), connected());
+    assert!(!printed.contains("app-password"), "{printed}");
+}
+
+fn command() -> impl Strategy<Value = Command> {
+    let account = (text(), text(), text()).prop_filter_map("no account", |(name, username, secret)| {
+        Account::parse(Peer::Imap, &name, HOST, None, Some(&username), Some(&secret)).ok()
+    });
+    let edit = (text(), text(), any::<Option<u16>>()).prop_filter_map("no edit", |(name, endpoint, port)| {
+        Edit::parse(Some(&name), Some(&endpoint), Some(port), None, Some(None)).ok()
+    });
+    prop_oneof![
+        2 => account.prop_map(|account| Command::Connect(Box::new(account))),
+        3 => edit.prop_map(|edit| Command::ChangeSettings(Box::new(edit))),
+        2 => text().prop_map(|cursor| Command::ProgressSync { cursor, items: 0 }),
+        2 => (text(), text()).prop_map(|(code, detail)| Command::FailSync { code, detail }),
+        1 => Just(Command::Disconnect),
+    ]
+}
+
+laws!(Connection, command());

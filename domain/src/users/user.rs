@@ -1,0 +1,252 @@
+//! An account: profile, preferences, password. Its e-mail address is unique over all users.
+
+use orbit_events::{
+    UserId, users,
+    users::user::{Erased, Event, PasswordChanged, PreferencesChanged, ProfileChanged, Registered},
+};
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::{AvatarUrl, Email, Locale, Name, PreferencesPatch, TimeZone, WorkingHours, preferences::MAX_BYTES};
+use crate::{Aggregate, Claim, Context, Secret, aggregate::rejections};
+
+/// Scope of the claim on an e-mail address.
+pub const EMAIL: &str = "users.email";
+
+/// The aggregate.
+#[derive(Debug)]
+pub struct User;
+
+/// What is known of an account.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub enum State {
+    /// Before the first fact.
+    #[default]
+    Absent,
+    /// An account.
+    Present(Box<Present>),
+    /// Forgotten.
+    Erased,
+}
+
+/// An account.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Present {
+    /// As the user wrote it.
+    pub email: String,
+    /// Argon2id, PHC string.
+    pub password_hash: Secret,
+    /// How the user wants to be seen and served.
+    pub profile: users::Profile,
+    /// The clients' own.
+    pub preferences: Map<String, Value>,
+}
+
+impl State {
+    /// The account, unless it was erased.
+    pub fn present(&self) -> Option<&Present> {
+        match self {
+            Self::Present(user) => Some(user),
+            Self::Absent | Self::Erased => None,
+        }
+    }
+
+    fn get(&self) -> Result<&Present, Rejection> {
+        match self {
+            Self::Absent => Err(Rejection::NotFound),
+            Self::Present(user) => Ok(user),
+            Self::Erased => Err(Rejection::Erased),
+        }
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Present)) -> Self {
+        if let Self::Present(user) = &mut self {
+            change(user);
+        }
+        self
+    }
+}
+
+/// What can be asked of an account.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Command {
+    /// Open it.
+    Register {
+        /// Unique without regard to case.
+        email: Email,
+        /// Argon2id, PHC string, of the password.
+        password_hash: Secret,
+        /// The profile to start with.
+        profile: Box<Profile>,
+    },
+    /// Change some of profile and preferences; what `PATCH /auth/me` becomes.
+    Edit(Box<Edit>),
+    /// Take another password. The caller has checked the present one.
+    ChangePassword {
+        /// Argon2id, PHC string, of the new password.
+        password_hash: Secret,
+    },
+    /// Forget the user.
+    Erase,
+}
+
+/// How a user wants to be seen and served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Profile {
+    /// What to call the user.
+    pub name: Name,
+    /// A picture.
+    pub avatar_url: Option<AvatarUrl>,
+    /// Where the user's days begin and end.
+    pub time_zone: TimeZone,
+    /// Language and region.
+    pub locale: Locale,
+    /// When the user works.
+    pub working_hours: WorkingHours,
+}
+
+impl Profile {
+    /// The profile of somebody who told only a name: UTC, English, no working hours.
+    pub fn new(name: Name) -> Self {
+        let (time_zone, locale, working_hours) = Default::default();
+        Self { name, avatar_url: None, time_zone, locale, working_hours }
+    }
+}
+
+impl From<Profile> for users::Profile {
+    fn from(profile: Profile) -> Self {
+        Self {
+            name: profile.name.into(),
+            avatar_url: profile.avatar_url.map(String::from),
+            time_zone: profile.time_zone.into(),
+            locale: profile.locale.into(),
+            working_hours: profile.working_hours.into(),
+        }
+    }
+}
+
+/// What is to change of an account. Each field: absent, leave it; `Some(None)`, clear it.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Edit {
+    /// What to call the user.
+    pub name: Option<Name>,
+    /// A picture.
+    pub avatar_url: Option<Option<AvatarUrl>>,
+    /// Where the user's days begin and end.
+    pub time_zone: Option<TimeZone>,
+    /// Language and region.
+    pub locale: Option<Locale>,
+    /// When the user works: all of it.
+    pub working_hours: Option<WorkingHours>,
+    /// A merge patch over the preferences.
+    pub preferences: Option<PreferencesPatch>,
+}
+
+rejections! {
+    /// Why an account may say no.
+    NotFound = "user_not_found", NotFound, "there is no such user";
+    AlreadyRegistered = "already_registered", Conflict, "this user is registered already";
+    Erased = "user_erased", Gone, "this user was erased";
+    PreferencesTooLong = "preferences_too_long", Invalid on "preferences",
+        "the preferences would have more than {MAX_BYTES} bytes as JSON";
+}
+
+impl Aggregate for User {
+    type Event = Event;
+    type State = State;
+    type Command = Command;
+    type Rejection = Rejection;
+
+    fn decide(state: &State, command: Command, _: &Context) -> Result<Vec<Event>, Rejection> {
+        match command {
+            Command::Register { email, password_hash, profile } => register(state, email, &password_hash, *profile),
+            Command::Edit(edit) => edition(state.get()?, *edit),
+            Command::ChangePassword { password_hash } => {
+                let same = state.get()?.password_hash == password_hash;
+                let changed = PasswordChanged { password_hash: password_hash.expose().to_owned() };
+                Ok(if same { vec![] } else { vec![changed.into()] })
+            }
+            Command::Erase => match state {
+                State::Absent => Err(Rejection::NotFound),
+                State::Present(_) => Ok(vec![Erased {}.into()]),
+                State::Erased => Ok(vec![]),
+            },
+        }
+    }
+
+    fn evolve(state: State, event: &Event) -> State {
+        match event {
+            Event::Registered(registered) => State::Present(Box::new(Present {
+                email: registered.email.clone(),
+                password_hash: Secret::new(&registered.password_hash),
+                profile: registered.profile.clone(),
+                preferences: Map::new(),
+            })),
+            Event::ProfileChanged(changed) => state.with(|user| user.profile.clone_from(&changed.profile)),
+            Event::PreferencesChanged(changed) => {
+                let preferences = changed.preferences.as_object().cloned().unwrap_or_default();
+                state.with(|user| user.preferences = preferences)
+            }
+            Event::PasswordChanged(changed) => {
+                state.with(|user| user.password_hash = Secret::new(&changed.password_hash))
+            }
+            Event::Erased(Erased {}) => State::Erased,
+        }
+    }
+
+    fn claims(state: &State, _: Uuid, _: UserId) -> Vec<Claim> {
+        state.present().map(|user| folded_claim(&user.email.to_lowercase())).into_iter().collect()
+    }
+}
+
+/// The claim on an address, by which an account is found.
+pub fn email_claim(email: &Email) -> Claim {
+    folded_claim(&email.folded())
+}
+
+fn folded_claim(folded: &str) -> Claim {
+    Claim::hashed(EMAIL, &[folded.as_bytes()])
+}
+
+fn register(state: &State, email: Email, password_hash: &Secret, profile: Profile) -> Result<Vec<Event>, Rejection> {
+    let registered =
+        Registered { email: email.into(), password_hash: password_hash.expose().to_owned(), profile: profile.into() };
+    match state {
+        State::Absent => Ok(vec![registered.into()]),
+        State::Present(_) => Err(Rejection::AlreadyRegistered),
+        State::Erased => Err(Rejection::Erased),
+    }
+}
+
+fn edition(user: &Present, edit: Edit) -> Result<Vec<Event>, Rejection> {
+    let mut facts = vec![];
+    let mut profile = user.profile.clone();
+    if let Some(name) = edit.name {
+        profile.name = name.into();
+    }
+    if let Some(avatar_url) = edit.avatar_url {
+        profile.avatar_url = avatar_url.map(String::from);
+    }
+    if let Some(time_zone) = edit.time_zone {
+        profile.time_zone = time_zone.into();
+    }
+    if let Some(locale) = edit.locale {
+        profile.locale = locale.into();
+    }
+    if let Some(working_hours) = edit.working_hours {
+        profile.working_hours = working_hours.into();
+    }
+    if profile != user.profile {
+        facts.push(ProfileChanged { profile }.into());
+    }
+    if let Some(patch) = edit.preferences {
+        let preferences = patch.apply(&user.preferences).ok_or(Rejection::PreferencesTooLong)?;
+        if preferences != user.preferences {
+            facts.push(PreferencesChanged { preferences: Value::Object(preferences) }.into());
+        }
+    }
+    Ok(facts)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,103 @@
+//! Claims: what one stream holds and no other may. Scanned in order, they are the indexes that decisions need.
+
+use orbit_domain::{Claim, ClaimKey};
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use crate::{Fault, Vault};
+
+/// A claim as somebody holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// The key as stored.
+    pub key: Vec<u8>,
+    /// Who holds it.
+    pub stream_id: Uuid,
+}
+
+/// The bytes under which a claim is stored.
+pub(crate) fn stored_key(claim: &Claim, vault: &Vault) -> Vec<u8> {
+    match &claim.key {
+        ClaimKey::Hashed(value) => vault.hash(claim.scope, value).to_vec(),
+        ClaimKey::Ordered(bytes) => bytes.clone(),
+    }
+}
+
+/// The stream that holds a claim.
+pub(crate) async fn holder(pool: &PgPool, claim: &Claim, vault: &Vault) -> Result<Option<Uuid>, Fault> {
+    sqlx::query_scalar!(
+        "SELECT stream_id FROM log.claims WHERE scope = $1 AND key = $2 LIMIT 1",
+        claim.scope,
+        stored_key(claim, vault)
+    )
+    .fetch_optional(pool)
+    .await
+    .map_err(Fault::database("look up a claim"))
+}
+
+/// Claims of a scope with `from < key < to`, ascending, at most `limit`.
+pub(crate) async fn ascending(
+    pool: &PgPool,
+    scope: &str,
+    from: &[u8],
+    to: &[u8],
+    limit: i64,
+) -> Result<Vec<Held>, Fault> {
+    sqlx::query_as!(
+        Held,
+        "SELECT key, stream_id FROM log.claims WHERE scope = $1 AND key > $2 AND key < $3 ORDER BY key LIMIT $4",
+        scope,
+        from,
+        to,
+        limit
+    )
+    .fetch_all(pool)
+    .await
+    .map_err(Fault::database("scan claims"))
+}
+
+/// Claims of a scope with `from < key < to`, descending, at most `limit`.
+pub(crate) async fn descending(
+    pool: &PgPool,
+    scope: &str,
+    from: &[u8],
+    to: &[u8],
+    limit: i64,
+) -> Result<Vec<Held>, Fault> {
+    sqlx::query_as!(
+        Held,
+        "SELECT key, stream_id FROM log.claims WHERE scope = $1 AND key > $2 AND key < $3 ORDER BY key DESC LIMIT $4",
+        scope,
+        from,
+        to,
+        limit
+    )
+    .fetch_all(pool)
+    .await
+    .map_err(Fault::database("scan claims"))
+}
+
+/// The first key that no longer starts with `prefix`.
+pub(crate) fn after_prefix(prefix: &[u8]) -> Vec<u8> {
+    let mut end = prefix.to_vec();
+    while let Some(last) = end.pop() {
+        if last < u8::MAX {
+            end.push(last + 1);
+            return end;
+        }
+    }
+    // Nothing but 0xff: ids and positions are shorter than this.
+    vec![u8::MAX; 64]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::after_prefix;
+
+    #[test]
+    fn the_end_of_a_prefix_is_behind_all_that_start_with_it() {
+        assert_eq!(after_prefix(&[1, 2]), [1, 3]);
+        assert_eq!(after_prefix(&[1, 255]), [2]);
+        assert!(after_prefix(&[255; 16]).as_slice() > [255_u8; 40].as_slice());
+    }
+}

@@ -1,0 +1,33 @@
+//! The log: append, read, the unit of work (the only way a command reaches the log), idempotency, claims, the vault
+//! with the users' keys, and the relay to `JetStream`.
+//!
+//! Kept here: invariants 1 (positions), 2 (sequence = position), 5 (facts never change), 6 (sealed payloads).
+
+mod append;
+mod attempts;
+mod audit;
+mod batch;
+mod claims;
+mod fault;
+mod idempotency;
+mod lane;
+mod loaded;
+mod read;
+pub mod relay;
+mod store;
+mod stored;
+mod unit;
+mod vault;
+
+pub use append::Limits;
+pub use attempts::{Attempts, Lock};
+pub use audit::Audit;
+pub use claims::Held;
+pub use fault::Fault;
+pub use idempotency::{Idempotency, Keep};
+pub use loaded::Loaded;
+pub use read::{Head, Log};
+pub use store::{EventStore, Settings};
+pub use stored::{Stored, Unreadable};
+pub use unit::{Answer, Mode, Origin, Refused, Unit};
+pub use vault::{MasterKey, Vault};

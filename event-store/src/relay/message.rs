@@ -1,0 +1,177 @@
+//! A fact as a `JetStream` message: subject and headers in the clear, the sealed payload as its body.
+//!
+//! Headers: `Nats-Expected-Last-Sequence` (position - 1), `Nats-Expected-Stream` (the epoch's stream: what an earlier
+//! epoch left on its way does not get into this one), `Orbit-Previous` (position of the partition's fact before this
+//! one, so that a hole is seen at once), `Orbit-Envelope` (JSON).
+
+use async_nats::{HeaderMap, Message, StatusCode};
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use orbit_events::{Envelope, EventId, Metadata, Partition, UserId, subjects};
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::{RelayFault, partition_of};
+use crate::Stored;
+
+const EXPECTED: &str = "Nats-Expected-Last-Sequence";
+const STREAM: &str = "Nats-Expected-Stream";
+const PREVIOUS: &str = "Orbit-Previous";
+pub(super) const ENVELOPE: &str = "Orbit-Envelope";
+
+/// A row of the log on its way out. Its metadata stays the text that it is.
+pub(super) struct Outgoing {
+    pub position: i64,
+    pub event_id: Uuid,
+    pub user_id: Uuid,
+    pub partition: Partition,
+    pub stream_id: Uuid,
+    pub version: i64,
+    pub wire_type: String,
+    pub schema_version: i16,
+    pub data: Vec<u8>,
+    pub metadata: String,
+    pub recorded_at: DateTime<Utc>,
+}
+
+impl Outgoing {
+    pub fn message(self, prefix: &str, stream: &str, previous: i64) -> (String, HeaderMap, Bytes) {
+        let Self { position, event_id, partition, stream_id, version, schema_version, metadata, .. } = &self;
+        let envelope = format!(
+            r#"{{"event_id":"{event_id}","stream_id":"{stream_id}","version":{version},"schema_version":{schema_version},"recorded_at":{},"metadata":{metadata}}}"#,
+            self.recorded_at.timestamp_micros(),
+        );
+        let mut headers = HeaderMap::new();
+        headers.insert(EXPECTED, (position - 1).to_string());
+        headers.insert(STREAM, stream);
+        headers.insert(PREVIOUS, previous.to_string());
+        headers.insert(ENVELOPE, envelope);
+        let subject = subjects::fact(prefix, *partition, UserId(self.user_id), &self.wire_type);
+        (subject, headers, self.data.into())
+    }
+}
+
+/// The part of an envelope that travels in its header; the rest is in subject and sequence.
+#[derive(Deserialize)]
+pub(super) struct WireEnvelope {
+    pub event_id: Uuid,
+    stream_id: Uuid,
+    version: i64,
+    schema_version: i16,
+    /// Microseconds since 1970.
+    recorded_at: i64,
+    metadata: Metadata,
+}
+
+/// A fact that came over `JetStream`.
+#[derive(Debug, Clone)]
+pub struct Incoming {
+    /// The fact.
+    pub stored: Stored,
+    /// Position of the partition's fact before this one.
+    pub previous: i64,
+}
+
+/// The message is none of the relay's.
+#[derive(Debug, thiserror::Error)]
+#[error("a message in the stream is not a relayed fact: {0}")]
+pub struct Malformed(&'static str);
+
+/// Reads a message of the stream; `sequence` is its place there.
+pub fn parse(subject: &str, headers: &HeaderMap, payload: &[u8], sequence: u64) -> Result<Incoming, Malformed> {
+    // From the right: the prefix may have dots.
+    let mut tokens = subject.rsplitn(5, '.');
+    let mut token = || tokens.next().ok_or(Malformed("its subject is too short"));
+    let (fact, category, user, partition) = (token()?, token()?, token()?, token()?);
+    let text = |name| headers.get(name).map(async_nats::HeaderValue::as_str).ok_or(Malformed("it lacks a header"));
+    let wire: WireEnvelope =
+        serde_json::from_str(text(ENVELOPE)?).map_err(|_| Malformed("its envelope is not readable"))?;
+    let recorded_at = DateTime::from_timestamp_micros(wire.recorded_at).ok_or(Malformed("its time is out of range"))?;
+    let envelope = Envelope {
+        position: i64::try_from(sequence).map_err(|_| Malformed("its sequence is out of range"))?,
+        event_id: EventId(wire.event_id),
+        user_id: user.parse().map_err(|_| Malformed("its subject names no user"))?,
+        category: category.to_owned(),
+        stream_id: wire.stream_id,
+        version: wire.version,
+        wire_type: format!("{category}.{fact}"),
+        schema_version: wire.schema_version,
+        recorded_at,
+        metadata: wire.metadata,
+    };
+    let partition = partition_of(partition).ok_or(Malformed("its subject names no partition"))?;
+    let previous = text(PREVIOUS)?.parse().map_err(|_| Malformed("its previous position is no number"))?;
+    Ok(Incoming { stored: Stored { envelope, partition, data: payload.to_vec() }, previous })
+}
+
+#[derive(Deserialize)]
+struct Ack {
+    seq: Option<i64>,
+    error: Option<AckError>,
+}
+
+#[derive(Deserialize)]
+struct AckError {
+    #[serde(default)]
+    description: String,
+}
+
+/// The position that an ack is for (the last token of its subject) and the sequence the stream gave it.
+pub(super) fn acknowledged(ack: &Message) -> Result<(i64, i64), RelayFault> {
+    let position = ack.subject.rsplit('.').next().and_then(|token| token.parse().ok()).unwrap_or(0);
+    let refused = |reason: String| RelayFault::Refused { position, reason };
+    if ack.status == Some(StatusCode::NO_RESPONDERS) {
+        return Err(refused("there is no such stream".into()));
+    }
+    match serde_json::from_slice(&ack.payload) {
+        Ok(Ack { error: Some(error), .. }) => Err(refused(error.description)),
+        Ok(Ack { seq: Some(sequence), .. }) => Ok((position, sequence)),
+        Ok(Ack { seq: None, .. }) | Err(_) => Err(refused("its answer is not an ack".into())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_sent_is_what_is_read() {
+        let user = Uuid::from_u128(7);
+        let metadata = Metadata {
+            actor: orbit_events::Actor::User,
+            correlation_id: Uuid::from_u128(8),
+            causation_id: None,
+            session_id: None,
+            traceparent: None,
+        };
+        let outgoing = Outgoing {
+            position: 42,
+            event_id: Uuid::from_u128(1),
+            user_id: user,
+            partition: 3,
+            stream_id: Uuid::from_u128(2),
+            version: 5,
+            wire_type: "tasks.created".into(),
+            schema_version: 1,
+            data: vec![1, 2, 3],
+            metadata: serde_json::to_string(&metadata).unwrap(),
+            recorded_at: DateTime::from_timestamp_micros(1_700_000_000_123_456).unwrap(),
+        };
+        let (subject, headers, payload) = outgoing.message("a.b", "a-b-1", 40);
+        let incoming = parse(&subject, &headers, &payload, 42).unwrap();
+        assert_eq!((incoming.previous, incoming.stored.partition, incoming.stored.data), (40, 3, vec![1, 2, 3]));
+        let e = incoming.stored.envelope;
+        assert_eq!(
+            (e.position, e.version, e.wire_type.as_str(), e.category.as_str()),
+            (42, 5, "tasks.created", "tasks")
+        );
+        assert_eq!((e.user_id, e.metadata), (UserId(user), metadata));
+        assert_eq!(e.recorded_at.timestamp_micros(), 1_700_000_000_123_456);
+    }
+
+    #[test]
+    fn a_stranger_in_the_stream_is_refused() {
+        let refused = parse("orbit.events.x", &HeaderMap::new(), b"", 1).unwrap_err();
+        assert!(refused.to_string().contains("subject is too short"));
+    }
+}

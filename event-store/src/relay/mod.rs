@@ -1,0 +1,334 @@
+//! The relay: publishes the log to `JetStream` so that a message's sequence is its fact's position (invariant 2).
+//!
+//! The relay is the stream's only publisher, and every message says which sequence it expects before itself. So a second
+//! relay, a retry or a lost ack can neither duplicate nor reorder: the server refuses. Losing the broker costs latency
+//! and no fact: whatever is missing in the stream is read from the log again.
+
+mod message;
+mod stream;
+
+use std::time::Duration;
+
+use async_nats::{Client, Subscriber, jetstream};
+use futures_util::StreamExt;
+use orbit_events::{Partition, subjects};
+use orbit_platform::shutdown::Shutdown;
+use sqlx::{Connection, PgConnection, PgPool};
+use tokio::time::{Instant, timeout};
+
+pub use message::{Incoming, Malformed, parse};
+
+use crate::{Fault, read::Log};
+use message::Outgoing;
+
+/// Facts read from the log at once.
+const BATCH: i64 = 1_000;
+/// Messages that may wait for their ack while the next batch is read.
+const IN_FLIGHT: i64 = 1_000;
+/// How many facts a starting relay looks through for the newest of each partition.
+const LOOK_BACK: i64 = 10_000;
+/// How long reading a batch may take: after it the connection counts as lost, and another relay may have the lock.
+const READ_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long an ack may take. Starting over harms nobody, and after a broken connection nothing else tells of lost acks.
+const ACK_TIMEOUT: Duration = Duration::from_secs(2);
+/// How often the log is looked at when nothing announces an append.
+const POLL: Duration = Duration::from_millis(250);
+/// How long a relay that is not the active one waits before it asks again.
+const STANDBY: Duration = Duration::from_secs(1);
+/// Longest wait before a relay that failed starts over.
+const MOST_BACKOFF: Duration = Duration::from_secs(2);
+/// Advisory lock of the active relay, one per database: "orbit" in ASCII and 1.
+const LOCK: i64 = 0x6f72_6269_7401;
+
+/// What the relay keeps in `JetStream`.
+#[derive(Debug, Clone, Copy)]
+pub struct History {
+    /// Most messages in the stream; also how far back a recreated stream reaches.
+    pub messages: i64,
+    /// Most bytes in the stream.
+    pub bytes: i64,
+    /// Copies within a cluster.
+    pub replicas: usize,
+}
+
+impl Default for History {
+    fn default() -> Self {
+        Self { messages: 1_000_000, bytes: 4 * 1024 * 1024 * 1024, replicas: 1 }
+    }
+}
+
+/// Why the relay had to start over.
+#[derive(Debug, thiserror::Error)]
+pub enum RelayFault {
+    /// The log could not be read.
+    #[error("read the log to relay it")]
+    Log(#[from] Fault),
+    /// The connection that holds the relay's lock failed.
+    #[error("hold the relay's lock")]
+    Lock(#[source] sqlx::Error),
+    /// The broker did not do what was asked.
+    #[error("{attempt}")]
+    Broker {
+        /// What was attempted.
+        attempt: &'static str,
+        /// What the client said.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The broker did not answer in time.
+    #[error("no ack for position {0} within {ACK_TIMEOUT:?}")]
+    NoAck(i64),
+    /// The broker refused a message: another relay was faster, or the stream is not what we thought.
+    #[error("the broker refused position {position}: {reason}")]
+    Refused {
+        /// The message's position.
+        position: i64,
+        /// What the broker said.
+        reason: String,
+    },
+    /// The stream gave a message another sequence than its position. Must not happen; the stream is checked anew.
+    #[error("position {position} was acknowledged as sequence {sequence}")]
+    OutOfStep {
+        /// The message's position.
+        position: i64,
+        /// The stream's sequence.
+        sequence: i64,
+    },
+}
+
+impl RelayFault {
+    fn broker<E: std::error::Error + Send + Sync + 'static>(attempt: &'static str) -> impl FnOnce(E) -> Self {
+        move |source| Self::Broker { attempt, source: Box::new(source) }
+    }
+}
+
+/// Publishes the log of one database.
+#[derive(Clone)]
+pub struct Relay {
+    pool: PgPool,
+    nats: Client,
+    prefix: String,
+    history: History,
+    /// Key of the advisory lock; tests let two relays lead at once.
+    lock: i64,
+}
+
+impl Relay {
+    /// A relay from the database of `pool` to the stream of `prefix`.
+    pub fn new(pool: PgPool, nats: Client, prefix: impl Into<String>, history: History) -> Self {
+        Self { pool, nats, prefix: prefix.into(), history, lock: LOCK }
+    }
+
+    /// Relays until `shutdown`. Several may run; one is active at a time, and two at once would do no harm.
+    pub async fn run(self, shutdown: Shutdown) {
+        let mut backoff = Duration::from_millis(50);
+        loop {
+            let started = Instant::now();
+            let outcome = tokio::select! {
+                outcome = self.lead() => outcome,
+                () = shutdown.cancelled() => return,
+            };
+            metrics::gauge!("orbit_relay_active").set(0.0);
+            if let Err(fault) = outcome {
+                metrics::counter!("orbit_relay_restarts_total").increment(1);
+                tracing::warn!(error = &fault as &dyn std::error::Error, "the relay starts over");
+            }
+            backoff = if started.elapsed() > MOST_BACKOFF {
+                Duration::from_millis(50)
+            } else {
+                (backoff * 2).min(MOST_BACKOFF)
+            };
+            tokio::select! {
+                () = tokio::time::sleep(backoff) => {}
+                () = shutdown.cancelled() => return,
+            }
+        }
+    }
+
+    /// Waits for the lock and relays until something fails. Never returns `Ok` but by being dropped.
+    async fn lead(&self) -> Result<(), RelayFault> {
+        let mut connection =
+            PgConnection::connect_with(&self.pool.connect_options()).await.map_err(RelayFault::Lock)?;
+        while !try_lock(&mut connection, self.lock).await.map_err(RelayFault::Lock)? {
+            tokio::time::sleep(STANDBY).await;
+        }
+        metrics::gauge!("orbit_relay_active").set(1.0);
+        let mut course = self.start().await?;
+        loop {
+            course.step(&mut connection).await?;
+        }
+    }
+
+    async fn start(&self) -> Result<Course, RelayFault> {
+        // Subscribed before the stream is looked at: an append in between wakes us.
+        let appended = self
+            .nats
+            .subscribe(subjects::appended(&self.prefix))
+            .await
+            .map_err(RelayFault::broker("subscribe to announcements of appends"))?;
+        let inbox = self.nats.new_inbox();
+        let acks = self.nats.subscribe(format!("{inbox}.*")).await.map_err(RelayFault::broker("subscribe to acks"))?;
+        let log = Log::new(self.pool.clone());
+        let jetstream = jetstream::new(self.nats.clone());
+        let (stream, last) = stream::ensure(&jetstream, &log, &self.prefix, self.history).await?;
+        let previous = log.previous_positions(last).await?;
+        tracing::info!(position = last, "relaying from here");
+        Ok(Course {
+            nats: self.nats.clone(),
+            prefix: self.prefix.clone(),
+            stream,
+            log,
+            appended,
+            inbox,
+            acks,
+            published: last,
+            acked: last,
+            previous,
+        })
+    }
+}
+
+async fn try_lock(connection: &mut PgConnection, key: i64) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(r#"SELECT pg_try_advisory_lock($1) AS "locked!""#, key).fetch_one(connection).await
+}
+
+/// A relay under way: everything up to `published` was sent, everything up to `acked` is in the stream.
+struct Course {
+    nats: Client,
+    prefix: String,
+    /// Name of the epoch's stream.
+    stream: String,
+    log: Log,
+    appended: Subscriber,
+    inbox: String,
+    acks: Subscriber,
+    published: i64,
+    acked: i64,
+    /// Position of the newest fact of each partition that was sent.
+    previous: Vec<i64>,
+}
+
+impl Course {
+    /// Reads and publishes one batch while the acks of the batch before come in; waits if there is nothing to publish.
+    async fn step(&mut self, connection: &mut PgConnection) -> Result<(), RelayFault> {
+        let in_flight = self.published - self.acked;
+        let most_open = if in_flight > IN_FLIGHT { IN_FLIGHT } else { in_flight };
+        let (batch, ()) = tokio::try_join!(
+            read(connection, self.published),
+            collect_acks(&mut self.acks, &mut self.acked, self.published, most_open),
+        )?;
+        if batch.is_empty() {
+            collect_acks(&mut self.acks, &mut self.acked, self.published, 0).await?;
+            return self.wait().await;
+        }
+        for outgoing in batch {
+            self.publish(outgoing).await?;
+        }
+        collect_acks(&mut self.acks, &mut self.acked, self.published, IN_FLIGHT).await
+    }
+
+    async fn publish(&mut self, outgoing: Outgoing) -> Result<(), RelayFault> {
+        let position = outgoing.position;
+        let Some(previous) = usize::try_from(outgoing.partition).ok().and_then(|p| self.previous.get_mut(p)) else {
+            return Err(RelayFault::Refused {
+                position,
+                reason: "it has a partition that the log does not have".into(),
+            });
+        };
+        let (subject, headers, payload) = outgoing.message(&self.prefix, &self.stream, *previous);
+        *previous = position;
+        self.nats
+            .publish_with_reply_and_headers(subject, format!("{}.{position}", self.inbox), headers, payload)
+            .await
+            .map_err(RelayFault::broker("publish a fact"))?;
+        self.published = position;
+        Ok(())
+    }
+
+    /// Until an append is announced, or for a poll's time.
+    async fn wait(&mut self) -> Result<(), RelayFault> {
+        metrics::gauge!("orbit_relay_backlog_events").set(0.0);
+        match timeout(POLL, self.appended.next()).await {
+            Ok(Some(_)) => {
+                // Announcements that came meanwhile say the same.
+                while let Some(Some(_)) = futures_util::FutureExt::now_or_never(self.appended.next()) {}
+                Ok(())
+            }
+            Ok(None) => {
+                Err(RelayFault::Broker { attempt: "wait for an append", source: "the subscription ended".into() })
+            }
+            Err(_) => {
+                let head = self.log.head().await?;
+                metrics::gauge!("orbit_relay_backlog_events").set(as_f64(head.position - self.acked));
+                Ok(())
+            }
+        }
+    }
+}
+
+/// The next facts after a position, and how far the relay is behind.
+async fn read(connection: &mut PgConnection, after: i64) -> Result<Vec<Outgoing>, RelayFault> {
+    let query = sqlx::query_as!(
+        Outgoing,
+        r#"SELECT position, event_id, user_id, partition, stream_id, version, type AS wire_type, schema_version, data,
+                  metadata::text AS "metadata!", recorded_at
+           FROM log.events WHERE position > $1 ORDER BY position LIMIT $2"#,
+        after,
+        BATCH
+    );
+    let batch = timeout(READ_TIMEOUT, query.fetch_all(connection))
+        .await
+        .unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())))
+        .map_err(Fault::database("read facts to relay"))?;
+    if let Some(last) = batch.last() {
+        metrics::gauge!("orbit_relay_backlog_events").set(as_f64(last.position - after));
+    }
+    Ok(batch)
+}
+
+/// Takes acks until at most `open` messages wait for theirs, checking that each sequence is the position.
+async fn collect_acks(acks: &mut Subscriber, acked: &mut i64, published: i64, open: i64) -> Result<(), RelayFault> {
+    while published - *acked > open {
+        let expected = *acked + 1;
+        let ack = timeout(ACK_TIMEOUT, acks.next()).await.map_err(|_| RelayFault::NoAck(expected))?;
+        let ack = ack.ok_or(RelayFault::NoAck(expected))?;
+        let (position, sequence) = message::acknowledged(&ack)?;
+        if sequence != position || position != expected {
+            return Err(RelayFault::OutOfStep { position, sequence });
+        }
+        *acked = position;
+        metrics::counter!("orbit_relayed_events_total").increment(1);
+    }
+    Ok(())
+}
+
+impl Log {
+    /// For each partition, the position of its newest fact among the last [`LOOK_BACK`] up to `position`; 0 if it has
+    /// none there. A reader who takes a 0 for a hole looks into the log and finds that nothing is missing.
+    async fn previous_positions(&self, position: i64) -> Result<Vec<i64>, Fault> {
+        sqlx::query_scalar!(
+            r#"SELECT coalesce(max(e.position), 0) AS "previous!"
+               FROM log.head h CROSS JOIN generate_series(0, h.partitions - 1) AS p
+               LEFT JOIN log.events e ON e.partition = p AND e.position <= $1 AND e.position > $1 - $2::bigint
+               GROUP BY p ORDER BY p LIMIT 1024"#,
+            position,
+            LOOK_BACK
+        )
+        .fetch_all(self.pool())
+        .await
+        .map_err(Fault::database("find the newest fact of each partition"))
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a gauge forgives the last bits of a large number")]
+fn as_f64(count: i64) -> f64 {
+    count as f64
+}
+
+/// One of the log's partitions as the subject spells it.
+pub(crate) fn partition_of(subject_token: &str) -> Option<Partition> {
+    subject_token.parse().ok()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,334 @@
+//! The vault: one data key per user, wrapped by the master key; sealing and opening; keyed hashes.
+//!
+//! Sealed bytes are `1 | key number (2, big endian) | nonce (24) | XChaCha20-Poly1305 ciphertext and tag`, with the
+//! user's id, the fact's id and its wire type as associated data: a payload moved to another fact does not open.
+//! Nonces are random (24 bytes: no birthday worth fearing). Source: draft-irtf-cfrg-xchacha-03.
+
+use std::{collections::HashSet, hash::Hash, sync::Arc};
+
+use chacha20poly1305::{
+    KeyInit, XChaCha20Poly1305, XNonce,
+    aead::{Aead, AeadInOut, Payload},
+};
+use chrono::{DateTime, TimeDelta, Utc};
+use hmac::{Hmac, Mac};
+use orbit_events::{EventId, UserId};
+use orbit_platform::{clock::Clock, random};
+use sha2::Sha256;
+use sqlx::PgPool;
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use crate::Fault;
+
+const FORMAT: u8 = 1;
+const HEADER: usize = 1 + 2;
+const NONCE: usize = 24;
+const TAG: usize = 16;
+/// How long a process may go on opening facts of a user whose key another process destroyed.
+const CACHE_TTL: TimeDelta = TimeDelta::seconds(60);
+const CACHED_KEYS: usize = 100_000;
+
+/// The key that wraps all others: 32 bytes that nobody but the operator has.
+#[derive(Clone)]
+pub struct MasterKey(Zeroizing<[u8; 32]>);
+
+impl MasterKey {
+    /// A master key of these bytes.
+    pub fn new(bytes: [u8; 32]) -> Self {
+        Self(Zeroizing::new(bytes))
+    }
+
+    /// A key of its own for one purpose, by HMAC-SHA-256 of the purpose's name.
+    fn derive(&self, purpose: &str) -> Zeroizing<[u8; 32]> {
+        Zeroizing::new(keyed_hash(&self.0, &[purpose.as_bytes()]))
+    }
+}
+
+/// A user's data key, or the knowledge that it was destroyed.
+#[derive(Clone)]
+enum DataKey {
+    Present(Arc<XChaCha20Poly1305>),
+    Destroyed,
+}
+
+/// Keys of users, sealing and opening. Clones share the cache.
+#[derive(Clone)]
+pub struct Vault {
+    pool: PgPool,
+    clock: Clock,
+    wrapping: Arc<XChaCha20Poly1305>,
+    answers: Arc<XChaCha20Poly1305>,
+    hashing: Arc<Zeroizing<[u8; 32]>>,
+    keys: Keys<(Uuid, i16), DataKey>,
+    /// The key that seals a user's next fact, with its number.
+    newest: Keys<Uuid, (i16, DataKey)>,
+}
+
+impl Vault {
+    /// A vault whose keys lie in the database of `pool`.
+    pub fn new(pool: PgPool, master: &MasterKey, clock: Clock) -> Self {
+        let cipher = |purpose| Arc::new(XChaCha20Poly1305::new((&*master.derive(purpose)).into()));
+        Self {
+            pool,
+            wrapping: cipher("wrap data keys"),
+            answers: cipher("seal answers"),
+            hashing: Arc::new(master.derive("hash claims")),
+            keys: Keys::new(&clock),
+            newest: Keys::new(&clock),
+            clock,
+        }
+    }
+
+    /// Gives a new user a data key. A user who has one keeps it.
+    pub async fn create_key(&self, user: UserId) -> Result<(), Fault> {
+        let key = Zeroizing::new(random::bytes::<32>());
+        let wrapped = encrypt(&self.wrapping, &key[..], &wrapping_context(user, 0));
+        sqlx::query!(
+            "INSERT INTO vault.keys (user_id, key_no, wrapped, created_at) VALUES ($1, 0, $2, $3) ON CONFLICT DO NOTHING",
+            user.0,
+            wrapped,
+            self.clock.now()
+        )
+        .execute(&self.pool)
+        .await
+        .map_err(Fault::database("create a user's key"))?;
+        self.newest.remove(&user.0);
+        Ok(())
+    }
+
+    /// Destroys a user's keys: what they sealed is forgotten, here, in `JetStream` and in every backup of the log.
+    pub async fn destroy_keys(&self, user: UserId) -> Result<(), Fault> {
+        sqlx::query!(
+            "UPDATE vault.keys SET wrapped = NULL, destroyed_at = $2 WHERE user_id = $1 AND destroyed_at IS NULL",
+            user.0,
+            self.clock.now()
+        )
+        .execute(&self.pool)
+        .await
+        .map_err(Fault::database("destroy a user's keys"))?;
+        self.newest.remove(&user.0);
+        self.keys.clear();
+        Ok(())
+    }
+
+    /// Users who asked to be forgotten and still have a key: a process died between the fact and the destruction.
+    pub async fn unfinished_erasures(&self) -> Result<Vec<UserId>, Fault> {
+        let users = sqlx::query_scalar!(
+            "SELECT k.user_id FROM vault.keys k WHERE k.destroyed_at IS NULL AND EXISTS (
+                 SELECT 1 FROM log.events e WHERE e.stream_id = k.user_id AND e.type = 'users.erased')
+             ORDER BY k.user_id LIMIT 100"
+        )
+        .fetch_all(&self.pool)
+        .await
+        .map_err(Fault::database("look for unfinished erasures"))?;
+        Ok(users.into_iter().map(UserId).collect())
+    }
+
+    /// Seals a fact's payload with the user's newest key.
+    pub async fn seal(&self, user: UserId, event: EventId, wire_type: &str, payload: &[u8]) -> Result<Vec<u8>, Fault> {
+        let (key_no, DataKey::Present(cipher)) = self.newest_key(user).await? else { return Err(Fault::Forgotten) };
+        let [high, low] = key_no.to_be_bytes();
+        Ok(encrypt_behind(&[FORMAT, high, low], &cipher, payload, &fact_context(user, event, wire_type)))
+    }
+
+    /// Opens a fact's payload; `None` if the user was forgotten.
+    pub async fn open(
+        &self,
+        user: UserId,
+        event: EventId,
+        wire_type: &str,
+        sealed: &[u8],
+    ) -> Result<Option<Vec<u8>>, Fault> {
+        let key_no = key_number(sealed)?;
+        match self.key(user, key_no).await? {
+            DataKey::Destroyed => Ok(None),
+            DataKey::Present(cipher) => {
+                decrypt(&cipher, &sealed[HEADER..], &fact_context(user, event, wire_type), "a sealed payload").map(Some)
+            }
+        }
+    }
+
+    /// Seals an answer that is kept for the repetition of a command.
+    pub(crate) fn seal_answer(&self, scope: Uuid, key: &str, answer: &[u8]) -> Vec<u8> {
+        encrypt(&self.answers, answer, &answer_context(scope, key))
+    }
+
+    /// Opens a kept answer.
+    pub(crate) fn open_answer(&self, scope: Uuid, key: &str, sealed: &[u8]) -> Result<Vec<u8>, Fault> {
+        decrypt(&self.answers, sealed, &answer_context(scope, key), "a stored answer")
+    }
+
+    /// A keyed hash of something personal: equal for equal input, and nothing to guess from without the master key.
+    pub fn hash(&self, scope: &str, value: &[u8]) -> [u8; 32] {
+        keyed_hash(&self.hashing, &[scope.as_bytes(), b"\0", value])
+    }
+
+    /// Loads the keys of many users in one round trip, so that opening a batch does not ask one by one.
+    pub(crate) async fn warm(&self, wanted: impl Iterator<Item = (UserId, i16)>) -> Result<(), Fault> {
+        let missing: HashSet<Uuid> = wanted
+            .filter(|(user, key_no)| self.keys.get(&(user.0, *key_no)).is_none())
+            .map(|(user, _)| user.0)
+            .collect();
+        if !missing.is_empty() {
+            self.read_keys(&missing.into_iter().collect::<Vec<_>>()).await?;
+        }
+        Ok(())
+    }
+
+    /// All keys of these users, which are also remembered.
+    async fn read_keys(&self, users: &[Uuid]) -> Result<Vec<((Uuid, i16), DataKey)>, Fault> {
+        let rows = sqlx::query!("SELECT user_id, key_no, wrapped FROM vault.keys WHERE user_id = ANY($1)", users)
+            .fetch_all(&self.pool)
+            .await
+            .map_err(Fault::database("read users' keys"))?;
+        let mut keys = Vec::with_capacity(rows.len());
+        for row in rows {
+            let key = self.unwrap(UserId(row.user_id), row.key_no, row.wrapped.as_deref())?;
+            self.keys.insert((row.user_id, row.key_no), key.clone());
+            keys.push(((row.user_id, row.key_no), key));
+        }
+        Ok(keys)
+    }
+
+    /// [`Fault::Forgotten`] if the user was forgotten, here or (for longer than [`CACHE_TTL`]) by another process.
+    pub(crate) async fn remembers(&self, user: UserId) -> Result<(), Fault> {
+        match self.newest_key(user).await? {
+            (_, DataKey::Present(_)) => Ok(()),
+            (_, DataKey::Destroyed) => Err(Fault::Forgotten),
+        }
+    }
+
+    async fn newest_key(&self, user: UserId) -> Result<(i16, DataKey), Fault> {
+        if let Some(newest) = self.newest.get(&user.0) {
+            return Ok(newest);
+        }
+        let key_no = sqlx::query_scalar!(
+            "SELECT key_no FROM vault.keys WHERE user_id = $1 AND destroyed_at IS NULL ORDER BY key_no DESC LIMIT 1",
+            user.0
+        )
+        .fetch_optional(&self.pool)
+        .await
+        .map_err(Fault::database("find a user's newest key"))?
+        .ok_or(Fault::Forgotten)?;
+        let newest = (key_no, self.key(user, key_no).await?);
+        self.newest.insert(user.0, newest.clone());
+        Ok(newest)
+    }
+
+    async fn key(&self, user: UserId, key_no: i16) -> Result<DataKey, Fault> {
+        if let Some(key) = self.keys.get(&(user.0, key_no)) {
+            return Ok(key);
+        }
+        let keys = self.read_keys(&[user.0]).await?;
+        keys.into_iter().find(|(pair, _)| *pair == (user.0, key_no)).map(|(_, key)| key).ok_or_else(|| Fault::Corrupt {
+            what: "the key of a sealed payload",
+            source: "the vault has no such key".into(),
+        })
+    }
+
+    fn unwrap(&self, user: UserId, key_no: i16, wrapped: Option<&[u8]>) -> Result<DataKey, Fault> {
+        let Some(wrapped) = wrapped else { return Ok(DataKey::Destroyed) };
+        let context = wrapping_context(user, key_no);
+        let key = Zeroizing::new(decrypt(
+            &self.wrapping,
+            wrapped,
+            &context,
+            "a wrapped key (is the master key the right one?)",
+        )?);
+        let cipher = XChaCha20Poly1305::new_from_slice(&key)
+            .map_err(|error| Fault::Corrupt { what: "a wrapped key", source: error.to_string().into() })?;
+        Ok(DataKey::Present(Arc::new(cipher)))
+    }
+}
+
+/// Which of the user's keys sealed these bytes.
+pub(crate) fn key_number(sealed: &[u8]) -> Result<i16, Fault> {
+    match sealed {
+        [FORMAT, high, low, rest @ ..] if rest.len() >= NONCE + TAG => Ok(i16::from_be_bytes([*high, *low])),
+        _ => Err(Fault::Corrupt { what: "a sealed payload", source: "it has an unknown format".into() }),
+    }
+}
+
+/// A bounded cache whose entries are believed for [`CACHE_TTL`]. Clones share it.
+struct Keys<K, V> {
+    known: Arc<quick_cache::sync::Cache<K, (DateTime<Utc>, V)>>,
+    clock: Clock,
+}
+
+impl<K, V> Clone for Keys<K, V> {
+    fn clone(&self) -> Self {
+        Self { known: self.known.clone(), clock: self.clock.clone() }
+    }
+}
+
+impl<K: Hash + Eq, V: Clone> Keys<K, V> {
+    fn new(clock: &Clock) -> Self {
+        Self { known: Arc::new(quick_cache::sync::Cache::new(CACHED_KEYS)), clock: clock.clone() }
+    }
+
+    fn get(&self, key: &K) -> Option<V> {
+        let (since, value) = self.known.get(key)?;
+        let age = self.clock.now() - since;
+        // Should the clock go back, nothing is believed for longer.
+        (TimeDelta::zero()..CACHE_TTL).contains(&age).then_some(value)
+    }
+
+    fn insert(&self, key: K, value: V) {
+        self.known.insert(key, (self.clock.now(), value));
+    }
+
+    fn remove(&self, key: &K) {
+        drop(self.known.remove(key));
+    }
+
+    fn clear(&self) {
+        self.known.clear();
+    }
+}
+
+fn keyed_hash(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
+    let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(key).expect("HMAC takes keys of any length");
+    for part in parts {
+        mac.update(part);
+    }
+    mac.finalize().into_bytes().into()
+}
+
+fn encrypt(cipher: &XChaCha20Poly1305, plain: &[u8], context: &[u8]) -> Vec<u8> {
+    encrypt_behind(&[], cipher, plain, context)
+}
+
+/// `header | nonce | ciphertext and tag`, in one buffer.
+fn encrypt_behind(header: &[u8], cipher: &XChaCha20Poly1305, plain: &[u8], context: &[u8]) -> Vec<u8> {
+    let nonce = random::nonce::<NONCE>();
+    let mut sealed = Vec::with_capacity(header.len() + NONCE + plain.len() + TAG);
+    sealed.extend_from_slice(header);
+    sealed.extend_from_slice(&nonce);
+    sealed.extend_from_slice(plain);
+    let tag = cipher
+        .encrypt_inout_detached(&XNonce::from(nonce), context, (&mut sealed[header.len() + NONCE..]).into())
+        .expect("XChaCha20-Poly1305 seals anything shorter than 256 GiB");
+    sealed.extend_from_slice(&tag);
+    sealed
+}
+
+fn decrypt(cipher: &XChaCha20Poly1305, sealed: &[u8], context: &[u8], what: &'static str) -> Result<Vec<u8>, Fault> {
+    let corrupt = |why: &'static str| Fault::Corrupt { what, source: why.into() };
+    let (nonce, ciphertext) = sealed.split_first_chunk::<NONCE>().ok_or_else(|| corrupt("it is too short"))?;
+    cipher
+        .decrypt(&XNonce::from(*nonce), Payload { msg: ciphertext, aad: context })
+        .map_err(|_| corrupt("it was sealed with another key, for another place, or changed since"))
+}
+
+fn fact_context(user: UserId, event: EventId, wire_type: &str) -> Vec<u8> {
+    [user.0.as_bytes(), event.0.as_bytes(), wire_type.as_bytes()].concat()
+}
+
+fn wrapping_context(user: UserId, key_no: i16) -> Vec<u8> {
+    [&user.0.as_bytes()[..], &key_no.to_be_bytes()].concat()
+}
+
+fn answer_context(scope: Uuid, key: &str) -> Vec<u8> {
+    [scope.as_bytes(), key.as_bytes()].concat()
+}

@@ -1,0 +1,13 @@
+//! The event store on a real `PostgreSQL` and a real NATS. Each test names what it tries to break.
+#![allow(clippy::unwrap_used, reason = "tests; the helpers too")]
+
+mod attempts;
+mod facts;
+mod idempotency;
+mod outage;
+mod positions;
+mod relay;
+mod replay;
+mod secrecy;
+mod unit;
+mod world;

@@ -1,0 +1,82 @@
+//! Invariant 3: the log does not need the broker, and what it could not hear, it hears later.
+
+use std::time::Duration;
+
+use async_nats::jetstream::message::StreamMessage;
+use orbit_event_store::{
+    Log,
+    relay::{History, Relay, parse},
+};
+use orbit_events::subjects;
+use orbit_testing::{TestNats, eventually, own_servers};
+
+use crate::world::{Person, SOON, World, pool_as};
+
+/// Starts a relay as a process does.
+pub async fn relay(world: &World, nats: &TestNats) {
+    let pool = pool_as(&world.database, "orbit_command");
+    let history = History { bytes: 64 * 1024 * 1024, ..History::default() };
+    world.life.spawn("relay", Relay::new(pool, nats.client().clone(), nats.prefix(), history).run(world.life.clone()));
+}
+
+/// All messages of the present epoch's stream; none, if there is no stream.
+pub async fn messages(world: &World, nats: &TestNats) -> Vec<StreamMessage> {
+    let head = Log::new(world.pool().clone()).head().await.unwrap();
+    let name = subjects::stream_name(nats.prefix(), head.epoch);
+    let Ok(stream) = nats.jetstream().get_stream(name).await else { return Vec::new() };
+    let state = stream.get_info().await.unwrap().state;
+    let mut messages = Vec::new();
+    for sequence in state.first_sequence.max(1)..=state.last_sequence {
+        messages.push(stream.direct_get(sequence).await.unwrap());
+    }
+    messages
+}
+
+#[tokio::test]
+async fn commands_succeed_while_nats_is_down_and_are_relayed_once_it_is_back() {
+    let own = own_servers().await;
+    let (world, nats) = (World::on(own.database().await), own.nats().await);
+    let store = world.store().await;
+    store.announce(nats.client().clone(), nats.prefix(), &world.life);
+    let person = Person::new(&store).await;
+    relay(&world, &nats).await;
+    person.label("while it is up").await.unwrap();
+    eventually(SOON, || async { messages(&world, &nats).await.len() == 1 }).await;
+
+    own.stop_nats().await.unwrap();
+    let labels = (0..100).map(|n| {
+        let person = person.clone();
+        async move { person.label(&format!("while it is down {n}")).await.unwrap() }
+    });
+    let appended = futures_util::future::join_all(labels);
+    tokio::time::timeout(Duration::from_secs(5), appended).await.expect("an append waits for nobody");
+    assert_eq!(world.assert_sound().await, 101);
+
+    own.start_nats().await.unwrap();
+    let all = || async { Some(messages(&world, &nats).await).filter(|all| all.len() == 101) };
+    for message in eventually(SOON, all).await {
+        let incoming = parse(&message.subject, &message.headers, &message.payload, message.sequence).unwrap();
+        let ours = store.log().at(incoming.stored.envelope.position).await.unwrap().unwrap();
+        assert_eq!((ours.envelope, ours.partition, ours.data), {
+            let stored = incoming.stored;
+            (stored.envelope, stored.partition, stored.data)
+        });
+    }
+    world.stop().await;
+    own.stop().await;
+}
+
+#[tokio::test]
+async fn an_announced_append_is_relayed_without_waiting_for_the_poll() {
+    let (world, nats) = (World::new().await, orbit_testing::nats().await);
+    let store = world.store().await;
+    store.announce(nats.client().clone(), nats.prefix(), &world.life);
+    let person = Person::new(&store).await;
+    let mut appended = nats.client().subscribe(subjects::appended(nats.prefix())).await.unwrap();
+    nats.client().flush().await.unwrap();
+    person.label("red").await.unwrap();
+    let announced = tokio::time::timeout(SOON, futures_util::StreamExt::next(&mut appended)).await.unwrap().unwrap();
+    assert_eq!(announced.payload, "1");
+    assert_eq!(*store.appended().borrow(), 1);
+    world.stop().await;
+}

@@ -1,0 +1,117 @@
+//! The guard: lets a request through only with a token, and not too often.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::{Request, State},
+    http::{HeaderMap, Uri, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use futures_util::future::BoxFuture;
+
+use super::{
+    caller::Caller,
+    token::{Refusal, TokenVerifier},
+};
+use crate::{
+    http::limits::RateLimiter,
+    problem::{ApiError, kinds},
+};
+
+/// How API tokens begin.
+pub const API_TOKEN_PREFIX: &str = "orb_pat_";
+
+/// Names under which people put tokens into URLs.
+const TOKEN_PARAMETERS: [&str; 3] = ["access_token", "token", "api_key"];
+
+/// Knows API tokens: whoever keeps them.
+pub trait ApiTokens: Send + Sync + 'static {
+    /// Who a token belongs to; `ApiError::invalid_token` if it is unknown or revoked.
+    fn verify<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Caller, ApiError>>;
+}
+
+/// What the guard needs.
+#[derive(Clone)]
+pub struct Guard {
+    verifier: TokenVerifier,
+    api_tokens: Option<Arc<dyn ApiTokens>>,
+    limiter: RateLimiter,
+}
+
+impl std::fmt::Debug for Guard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Guard")
+            .field("verifier", &self.verifier)
+            .field("limiter", &self.limiter)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Guard {
+    /// A guard that knows access tokens, and lets each user call as often as `limiter` allows.
+    pub fn new(verifier: TokenVerifier, limiter: RateLimiter) -> Self {
+        Self { verifier, api_tokens: None, limiter }
+    }
+
+    /// A guard that knows API tokens too.
+    #[must_use]
+    pub fn with_api_tokens(mut self, api_tokens: Arc<dyn ApiTokens>) -> Self {
+        self.api_tokens = Some(api_tokens);
+        self
+    }
+
+    /// Who sent these headers.
+    pub async fn authenticate(&self, headers: &HeaderMap) -> Result<Caller, ApiError> {
+        let token = bearer(headers)?;
+        if token.starts_with(API_TOKEN_PREFIX) {
+            return match &self.api_tokens {
+                Some(tokens) => tokens.verify(token).await,
+                None => Err(ApiError::invalid_token()),
+            };
+        }
+        self.verifier.verify(token).map_err(|refusal| {
+            tracing::debug!(%refusal, "refused a token");
+            if refusal == Refusal::Expired { ApiError::token_expired() } else { ApiError::invalid_token() }
+        })
+    }
+}
+
+/// The middleware. To be put on the routes that need a caller:
+/// `router.route_layer(axum::middleware::from_fn_with_state(guard, auth::guard))`.
+pub async fn guard(State(guard): State<Guard>, mut request: Request, next: Next) -> Response {
+    if has_token(request.uri()) {
+        return ApiError::of(&kinds::TOKEN_IN_URL, "send the token as Authorization: Bearer").into_response();
+    }
+    let caller = match guard.authenticate(request.headers()).await {
+        Ok(caller) => caller,
+        Err(error) => return error.into_response(),
+    };
+    let verdict = guard.limiter.check_user(caller.user_id);
+    request.extensions_mut().insert(caller);
+    verdict.run(request, next).await
+}
+
+/// The token of `Authorization: Bearer`.
+fn bearer(headers: &HeaderMap) -> Result<&str, ApiError> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let value = values.next().ok_or_else(ApiError::unauthenticated)?;
+    if values.next().is_some() {
+        return Err(ApiError::invalid_token());
+    }
+    let value = value.to_str().map_err(|_| ApiError::invalid_token())?;
+    let (scheme, token) = value.split_once(' ').ok_or_else(ApiError::unauthenticated)?;
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Err(ApiError::unauthenticated());
+    }
+    Ok(token.trim())
+}
+
+fn has_token(uri: &Uri) -> bool {
+    let names = uri.query().unwrap_or_default().split('&').map(|pair| pair.split('=').next().unwrap_or_default());
+    names.into_iter().any(|name| TOKEN_PARAMETERS.contains(&name))
+}
+
+#[cfg(test)]
+#[path = "guard_tests.rs"]
+mod tests;

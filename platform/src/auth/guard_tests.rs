@@ -1,0 +1,123 @@
+//! Tests of the guard, over a router.
+
+use axum::{Router, body::Body, middleware::from_fn_with_state, routing::get};
+use chrono::TimeDelta;
+use tower::ServiceExt;
+use uuid::Uuid;
+
+use super::*;
+use crate::{
+    auth::{Scopes, TokenSigner},
+    clock::Clock,
+    config::{AuthArgs, Environment, Rate, Secret, generate_signing_key},
+};
+
+const USER: Uuid = Uuid::from_u128(1);
+
+struct OneToken;
+
+impl ApiTokens for OneToken {
+    fn verify<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Caller, ApiError>> {
+        Box::pin(async move {
+            match token {
+                "orb_pat_good" => Ok(Caller::api(USER, Uuid::from_u128(3), Scopes::only(["tasks:read"]))),
+                _ => Err(ApiError::invalid_token()),
+            }
+        })
+    }
+}
+
+struct Fixture {
+    app: Router,
+    clock: Clock,
+    signer: TokenSigner,
+}
+
+fn fixture(rate: &str) -> Fixture {
+    let args = AuthArgs {
+        signing_key: Some(Secret::new(generate_signing_key())),
+        signing_key_file: None,
+        verification_keys: None,
+        token_issuer: "orbit".to_owned(),
+        token_audience: "orbit-api".to_owned(),
+        access_token_ttl_s: 900,
+        refresh_token_ttl_s: 3600,
+    };
+    let clock = Clock::fixed("2026-11-22T20:28:00Z".parse().unwrap());
+    let signer = TokenSigner::from_args(&args, Environment::Development, clock.clone()).unwrap();
+    let verifier = TokenVerifier::from_args(&args, Environment::Development, clock.clone()).unwrap();
+    let limiter = RateLimiter::new("user", rate.parse::<Rate>().unwrap());
+    let guard = Guard::new(verifier, limiter).with_api_tokens(Arc::new(OneToken));
+    let app = Router::new()
+        .route("/me", get(|caller: Caller| async move { caller.user_id.to_string() }))
+        .route("/write", get(|caller: Caller| async move { caller.require("tasks:write") }))
+        .route_layer(from_fn_with_state(guard, super::guard))
+        .route("/open", get(|_: Caller| async {}));
+    Fixture { app, clock, signer }
+}
+
+impl Fixture {
+    async fn get(&self, path: &str, authorization: Option<&str>) -> (u16, Response) {
+        let mut request = Request::get(path);
+        if let Some(value) = authorization {
+            request = request.header(header::AUTHORIZATION, value);
+        }
+        let response = self.app.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        (response.status().as_u16(), response)
+    }
+
+    async fn challenge(&self, authorization: Option<&str>) -> (u16, String) {
+        let (status, response) = self.get("/me", authorization).await;
+        (status, response.headers()[header::WWW_AUTHENTICATE].to_str().unwrap().to_owned())
+    }
+
+    fn token(&self) -> String {
+        format!("Bearer {}", self.signer.sign(USER, Uuid::from_u128(2)).token)
+    }
+}
+
+#[tokio::test]
+async fn only_a_valid_token_gets_through() {
+    let fixture = fixture("off");
+    let token = fixture.token();
+    assert_eq!(fixture.get("/me", Some(&token)).await.0, 200);
+    assert_eq!(fixture.get("/me", Some(&token.replace("Bearer", "bearer"))).await.0, 200);
+    assert_eq!(fixture.challenge(None).await, (401, "Bearer realm=\"orbit\"".to_owned()));
+    assert_eq!(fixture.challenge(Some("Basic b3JiaXQ6eA==")).await.0, 401);
+    let invalid = "Bearer realm=\"orbit\", error=\"invalid_token\"".to_owned();
+    assert_eq!(fixture.challenge(Some("Bearer x")).await, (401, invalid.clone()));
+    fixture.clock.advance(TimeDelta::hours(1));
+    assert_eq!(fixture.challenge(Some(&token)).await, (401, invalid));
+    assert_eq!(fixture.get("/open", Some(&token)).await.0, 401, "a route outside the guard knows no caller");
+}
+
+#[tokio::test]
+async fn api_tokens_are_asked_about_and_held_to_their_scopes() {
+    let fixture = fixture("off");
+    assert_eq!(fixture.get("/me", Some("Bearer orb_pat_good")).await.0, 200);
+    assert_eq!(fixture.get("/write", Some("Bearer orb_pat_good")).await.0, 403);
+    assert_eq!(fixture.get("/me", Some("Bearer orb_pat_bad")).await.0, 401);
+}
+
+#[tokio::test]
+async fn a_token_in_the_url_is_refused_even_if_another_is_sent_well() {
+    let fixture = fixture("off");
+    let token = fixture.token();
+    assert_eq!(fixture.get("/me?access_token=x", Some(&token)).await.0, 400);
+    assert_eq!(fixture.get("/me?a=1&token=x", None).await.0, 400);
+}
+
+#[tokio::test]
+async fn a_user_who_calls_too_often_waits() {
+    let fixture = fixture("2/min");
+    let token = fixture.token();
+    let (status, response) = fixture.get("/me", Some(&token)).await;
+    assert_eq!(status, 200);
+    assert_eq!(response.headers()["ratelimit-policy"], "\"user\";q=2;w=60");
+    assert_eq!(response.headers()["ratelimit"], "\"user\";r=1;t=30");
+    assert_eq!(fixture.get("/me", Some(&token)).await.0, 200);
+    let (status, response) = fixture.get("/me", Some(&token)).await;
+    assert_eq!(status, 429);
+    assert!(response.headers().contains_key("retry-after"));
+    assert_eq!(response.headers()["ratelimit"], "\"user\";r=0;t=60");
+}

@@ -1,0 +1,13 @@
+//! Who calls: access tokens (`EdDSA`), API tokens with scopes, and the guard in front of routes.
+
+mod caller;
+mod guard;
+mod keys;
+mod opaque;
+mod token;
+
+pub use caller::{Caller, Scopes, TokenKind};
+pub use guard::{API_TOKEN_PREFIX, ApiTokens, Guard, guard};
+pub use keys::{Fault, Jwks};
+pub use opaque::OpaqueToken;
+pub use token::{AccessToken, Claims, Refusal, SetupFault, TokenSigner, TokenVerifier};

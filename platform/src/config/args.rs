@@ -1,0 +1,201 @@
+//! Groups of settings that several processes share. Flatten the ones a process needs into its own `clap` struct.
+
+#![expect(clippy::doc_markdown, reason = "these comments are help texts, where backticks are noise")]
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
+
+use clap::{Args, ValueEnum};
+
+use super::{Environment, Fault, MasterKey, Rate, Secret, secrets};
+
+/// Where the process runs.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Environment")]
+pub struct EnvironmentArgs {
+    /// Where this runs: production refuses secrets that were generated for development
+    #[arg(long = "environment", env = "ORBIT_ENV", value_enum, default_value = "development")]
+    pub environment: Environment,
+}
+
+/// The database.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "PostgreSQL")]
+pub struct DatabaseArgs {
+    /// The PostgreSQL database, such as postgres://orbit:password@localhost:5432/orbit
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true, default_value = "", hide_default_value = true)]
+    pub database_url: Secret,
+    /// The most connections that this process opens to the database
+    #[arg(long, env = "ORBIT_DATABASE_CONNECTIONS", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub database_connections: u32,
+    /// How long a request waits for a free connection, in milliseconds
+    #[arg(long, env = "ORBIT_DATABASE_ACQUIRE_TIMEOUT_MS", default_value_t = 3_000, value_parser = clap::value_parser!(u64).range(1..=60_000))]
+    pub database_acquire_timeout_ms: u64,
+}
+
+/// The broker.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "NATS")]
+pub struct NatsArgs {
+    /// The NATS server with JetStream, such as nats://localhost:4222; several are separated by commas
+    #[arg(long, env = "NATS_URL", hide_env_values = true, default_value = "", hide_default_value = true)]
+    pub nats_url: Secret,
+    /// What every subject and stream begins with: deployments with different prefixes share a server
+    #[arg(long, env = "ORBIT_NATS_PREFIX", default_value = "orbit", value_parser = subject_token)]
+    pub nats_prefix: String,
+}
+
+/// The HTTP server.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "HTTP")]
+pub struct HttpArgs {
+    /// The address to listen on; 0.0.0.0 is every one
+    #[arg(long, env = "ORBIT_BIND", default_value = "127.0.0.1")]
+    pub bind: IpAddr,
+    /// The port to listen on; 0 takes a free one
+    #[arg(long, env = "ORBIT_PORT", default_value_t = 8000)]
+    pub port: u16,
+    /// After how many seconds a request that has no answer yet is answered 503
+    #[arg(long, env = "ORBIT_REQUEST_TIMEOUT_S", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub request_timeout_s: u64,
+    /// The largest request body in bytes, where a route has no limit of its own
+    #[arg(long, env = "ORBIT_BODY_LIMIT", default_value_t = 1024 * 1024)]
+    pub body_limit: usize,
+    /// The web origins that browsers may call from, separated by commas; * is every one
+    #[arg(long, env = "ORBIT_CORS_ORIGINS", value_delimiter = ',')]
+    pub cors_origins: Vec<String>,
+    /// How many reverse proxies stand before this process: that many entries of X-Forwarded-For are believed
+    #[arg(long, env = "ORBIT_TRUSTED_PROXIES", default_value_t = 0)]
+    pub trusted_proxies: usize,
+    /// How often one user may call, over all routes: 600/min, 10/s, 1000/h or off
+    #[arg(long, env = "ORBIT_RATE_USER", default_value = "600/min")]
+    pub rate_user: Rate,
+    /// How often one address may register or log in
+    #[arg(long, env = "ORBIT_RATE_LOGIN", default_value = "10/min")]
+    pub rate_login: Rate,
+    /// How often one user may search
+    #[arg(long, env = "ORBIT_RATE_SEARCH", default_value = "120/min")]
+    pub rate_search: Rate,
+}
+
+impl HttpArgs {
+    /// Where to listen.
+    pub fn address(&self) -> SocketAddr {
+        SocketAddr::new(self.bind, self.port)
+    }
+
+    /// How long a request may take.
+    pub fn request_timeout(&self) -> Duration {
+        Duration::from_secs(self.request_timeout_s)
+    }
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For eyes.
+    #[default]
+    Human,
+    /// One JSON object per line.
+    Json,
+}
+
+/// Logs and traces.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Telemetry")]
+pub struct TelemetryArgs {
+    /// What is logged, as in info,orbit_event_store=debug
+    #[arg(long = "log", env = "ORBIT_LOG", default_value = "info")]
+    pub log: String,
+    /// How log lines look
+    #[arg(long, env = "ORBIT_LOG_FORMAT", value_enum, default_value = "human")]
+    pub log_format: LogFormat,
+    /// Where traces go, such as http://localhost:4318 (OTLP over HTTP); nowhere when not set
+    #[arg(long = "otlp-endpoint", env = "OTEL_EXPORTER_OTLP_ENDPOINT")]
+    pub otlp_endpoint: Option<String>,
+}
+
+/// Access tokens.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Tokens")]
+pub struct AuthArgs {
+    /// The Ed25519 key that signs access tokens: PKCS#8 in PEM, as openssl genpkey -algorithm ed25519 writes it
+    #[arg(long, env = "ORBIT_SIGNING_KEY", hide_env_values = true)]
+    pub signing_key: Option<Secret>,
+    /// The file that holds the signing key, in place of ORBIT_SIGNING_KEY
+    #[arg(long, env = "ORBIT_SIGNING_KEY_FILE")]
+    pub signing_key_file: Option<PathBuf>,
+    /// Public keys (PEM, one after the other) that are accepted beside the signing key: while a key is replaced, or
+    /// instead of it in a process that only verifies
+    #[arg(long, env = "ORBIT_VERIFICATION_KEYS")]
+    pub verification_keys: Option<String>,
+    /// Who issues tokens: the iss in them
+    #[arg(long, env = "ORBIT_TOKEN_ISSUER", default_value = "orbit")]
+    pub token_issuer: String,
+    /// Whom tokens are for: the aud in them
+    #[arg(long, env = "ORBIT_TOKEN_AUDIENCE", default_value = "orbit-api")]
+    pub token_audience: String,
+    /// How long an access token lives, in seconds
+    #[arg(long, env = "ORBIT_ACCESS_TOKEN_TTL_S", default_value_t = 15 * 60, value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    pub access_token_ttl_s: u32,
+    /// How long a refresh token lives, in seconds
+    #[arg(long, env = "ORBIT_REFRESH_TOKEN_TTL_S", default_value_t = 30 * 24 * 60 * 60, value_parser = clap::value_parser!(u32).range(60..))]
+    pub refresh_token_ttl_s: u32,
+}
+
+impl AuthArgs {
+    /// The signing key's PEM. Production refuses a generated one.
+    pub fn signing_key(&self, environment: Environment) -> Result<Secret, Fault> {
+        self.find_signing_key(environment)?.ok_or(Fault::Missing {
+            setting: "ORBIT_SIGNING_KEY",
+            what: "write an Ed25519 key there or name its file in ORBIT_SIGNING_KEY_FILE (openssl genpkey -algorithm ed25519)",
+        })
+    }
+
+    /// The signing key's PEM, if there is one: a process that only verifies can do with public keys.
+    pub fn find_signing_key(&self, environment: Environment) -> Result<Option<Secret>, Fault> {
+        let file = self.signing_key_file.as_deref();
+        let key = secrets::read("ORBIT_SIGNING_KEY", "ORBIT_SIGNING_KEY_FILE", self.signing_key.as_ref(), file)?;
+        secrets::refuse_generated(environment, "ORBIT_SIGNING_KEY", key.as_ref(), file)?;
+        Ok(key)
+    }
+}
+
+/// The key over the keys.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Sealing")]
+pub struct KeysArgs {
+    /// The key that wraps each user's data key: base64 of 32 bytes, as openssl rand -base64 32 writes it
+    #[arg(long, env = "ORBIT_MASTER_KEY", hide_env_values = true)]
+    pub master_key: Option<Secret>,
+    /// The file that holds the master key, in place of ORBIT_MASTER_KEY
+    #[arg(long, env = "ORBIT_MASTER_KEY_FILE")]
+    pub master_key_file: Option<PathBuf>,
+}
+
+impl KeysArgs {
+    /// The master key. Production refuses a generated one.
+    pub fn master_key(&self, environment: Environment) -> Result<MasterKey, Fault> {
+        let file = self.master_key_file.as_deref();
+        let text = secrets::read("ORBIT_MASTER_KEY", "ORBIT_MASTER_KEY_FILE", self.master_key.as_ref(), file)?;
+        let text = text.ok_or(Fault::Missing {
+            setting: "ORBIT_MASTER_KEY",
+            what: "write base64 of 32 bytes there or name its file in ORBIT_MASTER_KEY_FILE (openssl rand -base64 32)",
+        })?;
+        secrets::refuse_generated(environment, "ORBIT_MASTER_KEY", Some(&text), file)?;
+        let expected = "base64 of 32 bytes (openssl rand -base64 32)";
+        MasterKey::parse(text.expose()).ok_or(Fault::Malformed { setting: "ORBIT_MASTER_KEY", expected })
+    }
+}
+
+/// NATS gives ., *, > and spaces a meaning in subjects, and stream names allow no more.
+fn subject_token(text: &str) -> Result<String, String> {
+    let fine = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    if !text.is_empty() && text.len() <= 64 && text.chars().all(fine) {
+        return Ok(text.to_owned());
+    }
+    Err("1 to 64 letters, digits, - and _ are expected".to_owned())
+}

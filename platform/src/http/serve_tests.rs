@@ -1,0 +1,124 @@
+//! Tests of the server, over real connections.
+
+use std::sync::Arc;
+
+use axum::routing::get;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    sync::Notify,
+};
+
+use super::*;
+use crate::http::address::ClientAddress;
+
+const SOON: Duration = Duration::from_secs(5);
+
+struct Server {
+    address: SocketAddr,
+    shutdown: Shutdown,
+    ended: tokio::sync::oneshot::Receiver<()>,
+    entered: Arc<Notify>,
+    leave: Arc<Notify>,
+}
+
+async fn server(limits: Limits) -> Server {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (entered, leave) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (entering, leaving) = (entered.clone(), leave.clone());
+    let waits = get(move || async move {
+        entering.notify_one();
+        leaving.notified().await;
+        "waited"
+    });
+    let router = Router::new()
+        .route("/address", get(|info: ConnectInfo<SocketAddr>| async move { info.0.ip().to_string() }))
+        .route("/client", get(|address: ClientAddress| async move { address.0.to_string() }))
+        .route("/waits", waits);
+    let (shutdown, life) = (Shutdown::new(), Shutdown::new());
+    let (end, ended) = tokio::sync::oneshot::channel();
+    let stop = shutdown.clone();
+    life.spawn("server", async move {
+        serve_within(limits, listener, router, &stop).await;
+        let _ = end.send(());
+    });
+    Server { address, shutdown, ended, entered, leave }
+}
+
+/// Sends a request and reads until the server closes.
+async fn ask(address: SocketAddr, request: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    tokio::time::timeout(SOON, stream.read_to_string(&mut answer)).await.unwrap().unwrap();
+    answer
+}
+
+#[tokio::test]
+async fn a_route_learns_who_connects_and_head_sends_no_body() {
+    let server = server(LIMITS).await;
+    let answer = ask(server.address, "GET /address HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("127.0.0.1"), "{answer}");
+    let head = ask(server.address, "HEAD /address HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
+    assert!(head.starts_with("HTTP/1.1 200") && head.ends_with("\r\n\r\n"), "{head}");
+    let garbage = ask(server.address, "nonsense\r\n\r\n").await;
+    assert!(garbage.starts_with("HTTP/1.1 400"), "{garbage}");
+}
+
+#[tokio::test]
+async fn a_client_that_never_ends_its_head_is_cut_off() {
+    let server = server(Limits { head: Duration::from_millis(50), ..LIMITS }).await;
+    let answer = ask(server.address, "GET /address HTTP/1.1\r\nHost:").await;
+    assert!(!answer.contains("200"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_request_under_way_is_answered_before_the_server_ends() {
+    let server = server(LIMITS).await;
+    let Server { address, shutdown, ended, entered, leave } = server;
+    let asked = ask(address, "GET /waits HTTP/1.1\r\nHost: x\r\n\r\n");
+    let stop = async {
+        entered.notified().await;
+        shutdown.trigger();
+        leave.notify_one();
+    };
+    let (answer, ()) = tokio::join!(asked, stop);
+    assert!(answer.ends_with("waited"), "{answer}");
+    tokio::time::timeout(SOON, ended).await.unwrap().unwrap();
+    assert!(TcpStream::connect(address).await.is_err());
+}
+
+#[tokio::test]
+async fn a_request_without_end_does_not_keep_the_server() {
+    let server = server(Limits { grace: Duration::from_millis(20), ..LIMITS }).await;
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    stream.write_all(b"GET /waits HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    server.entered.notified().await;
+    server.shutdown.trigger();
+    tokio::time::timeout(SOON, server.ended).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn connections_over_the_limit_wait_for_their_turn() {
+    let server = server(Limits { connections: 1, ..LIMITS }).await;
+    let first = ask(server.address, "GET /waits HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    let second = async {
+        server.entered.notified().await;
+        server.leave.notify_one();
+        ask(server.address, "GET /address HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await
+    };
+    let (first, second) = tokio::join!(first, second);
+    assert!(first.ends_with("waited") && second.ends_with("127.0.0.1"));
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_is_one_clear_sentence() {
+    let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let args = crate::http::layers::tests::args(&["--port", &port.to_string()]);
+    let fault = listen(&args).await.unwrap_err().to_string();
+    assert_eq!(
+        fault,
+        format!("port {port} is taken: stop what listens there, or choose another with --port or ORBIT_PORT")
+    );
+}

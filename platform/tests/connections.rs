@@ -1,0 +1,65 @@
+//! Connections to a real `PostgreSQL` and a real NATS.
+
+use std::time::Duration;
+
+use orbit_platform::{
+    config::{DatabaseArgs, NatsArgs, Secret},
+    nats::{self, FirstConnection},
+    postgres,
+};
+use orbit_testing::TestServers;
+
+fn database(url: &str) -> DatabaseArgs {
+    DatabaseArgs { database_url: Secret::new(url), database_connections: 2, database_acquire_timeout_ms: 200 }
+}
+
+fn broker(url: &str) -> NatsArgs {
+    NatsArgs { nats_url: Secret::new(url), nats_prefix: "orbit".to_owned() }
+}
+
+#[tokio::test]
+async fn a_pool_speaks_utc_on_the_search_path_that_was_asked_for() {
+    let test = orbit_testing::database().await;
+    let pool = postgres::connect(&database(test.url()), "orbit-test", Some("view, public")).await.unwrap();
+    let setting = async |name: &'static str| {
+        sqlx::query_scalar::<_, String>("SELECT current_setting($1)").bind(name).fetch_one(&pool).await.unwrap()
+    };
+    assert_eq!(setting("search_path").await, "view, public");
+    assert_eq!(setting("TimeZone").await, "UTC");
+    assert_eq!(setting("application_name").await, "orbit-test");
+    postgres::ping(&pool).await.unwrap();
+}
+
+#[tokio::test]
+async fn waiting_for_a_connection_has_an_end() {
+    let test = orbit_testing::database().await;
+    let pool = postgres::connect(&database(test.url()), "orbit-test", None).await.unwrap();
+    let _held = [postgres::acquire(&pool).await.unwrap(), postgres::acquire(&pool).await.unwrap()];
+    assert!(matches!(postgres::acquire(&pool).await, Err(sqlx::Error::PoolTimedOut)));
+}
+
+#[tokio::test]
+async fn a_database_that_does_not_exist_is_one_clear_sentence() {
+    let url = TestServers::get().await.database_url();
+    let (server, _) = url.rsplit_once('/').unwrap();
+    let fault =
+        postgres::connect(&database(&format!("{server}/no_such_database")), "orbit-test", None).await.unwrap_err();
+    assert!(matches!(fault, postgres::Fault::NoDatabase { .. }), "{fault:?}");
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_one_clear_sentence_without_it() {
+    let url = TestServers::get().await.database_url();
+    let (_, place) = url.rsplit_once('@').unwrap();
+    let wrong = format!("postgres://postgres:hunter2@{place}");
+    let fault = postgres::connect(&database(&wrong), "orbit-test", None).await.unwrap_err();
+    assert!(matches!(fault, postgres::Fault::Password { .. }), "{fault:?}");
+    assert!(!fault.to_string().contains("hunter2"), "{fault}");
+}
+
+#[tokio::test]
+async fn the_broker_is_found_and_answers() {
+    let url = TestServers::get().await.nats_url();
+    let client = nats::connect(&broker(url), "orbit-test", FirstConnection::Required).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(5), nats::ping(&client)).await.unwrap().unwrap();
+}

@@ -1,0 +1,211 @@
+//! The process put together: log, relay, guard, routes.
+
+use std::{io, sync::Arc, time::Duration};
+
+use axum::middleware::from_fn_with_state;
+use chrono::TimeDelta;
+use orbit_event_store::{
+    EventStore, Limits, MasterKey, Settings,
+    relay::{History, Relay},
+};
+use orbit_platform::{
+    auth::{Guard, SetupFault, TokenSigner, TokenVerifier, guard},
+    clock::Clock,
+    config,
+    http::{
+        docs,
+        health::{self, Probe},
+        layers::serve_layers,
+        limits::{RateLimiter, per_address},
+        serve::serve,
+    },
+    nats::{self, FirstConnection},
+    postgres,
+    problem::{self, ApiError, ProblemKind, Registry},
+    shutdown::Shutdown,
+    telemetry::metrics,
+};
+use sqlx::PgPool;
+use tokio::net::TcpListener;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::{
+    api_tokens::LoggedApiTokens,
+    config::Config,
+    passwords::Passwords,
+    problems,
+    routes::{self, FirstLists},
+    sessions::Sessions,
+    state::{AppState, Inner},
+    write,
+};
+
+/// The database role of this process.
+pub const ROLE: &str = "orbit_command";
+/// How the process calls itself towards servers.
+const NAME: &str = "orbit-command-api";
+/// How often the size of the pool is recorded.
+const OBSERVE: Duration = Duration::from_secs(5);
+
+/// What the command API is made of. `orbit up` shares clock, keys and limits with the other roles.
+pub struct Parts {
+    /// A pool in the role [`ROLE`].
+    pub pool: PgPool,
+    /// The broker.
+    pub nats: async_nats::Client,
+    /// What subjects begin with.
+    pub nats_prefix: String,
+    /// The time.
+    pub clock: Clock,
+    /// Wraps the users' keys.
+    pub master_key: MasterKey,
+    /// Makes access tokens.
+    pub signer: TokenSigner,
+    /// Verifies access tokens.
+    pub verifier: TokenVerifier,
+    /// How often one user may call.
+    pub user_limit: RateLimiter,
+    /// How often one address may register or log in.
+    pub login_limit: RateLimiter,
+    /// How long a refresh token lives.
+    pub refresh_ttl: TimeDelta,
+    /// What bounds the batcher.
+    pub limits: Limits,
+    /// What the relay keeps in `JetStream`.
+    pub history: History,
+}
+
+/// A command API at work.
+pub struct App {
+    state: AppState,
+    guard: Guard,
+    login_limit: RateLimiter,
+    pool: PgPool,
+    nats: async_nats::Client,
+}
+
+impl App {
+    /// Starts log and relay; they stop with `shutdown`.
+    pub async fn start(parts: Parts, shutdown: &Shutdown) -> Result<Self, Fault> {
+        let Parts { pool, nats, nats_prefix, clock, master_key, signer, verifier, user_limit, .. } = parts;
+        let settings = Settings { pool: pool.clone(), master_key, clock, limits: parts.limits };
+        let store = EventStore::start(settings, shutdown).await.map_err(Fault::Log)?;
+        observe(pool.clone(), shutdown);
+        store.announce(nats.clone(), &nats_prefix, shutdown);
+        // One relay is active at a time, whoever has the lock; the others stand by.
+        let relay = Relay::new(pool.clone(), nats.clone(), nats_prefix, parts.history);
+        shutdown.spawn("log.relay", relay.run(shutdown.clone()));
+        let guard = Guard::new(verifier, user_limit).with_api_tokens(Arc::new(LoggedApiTokens(store.clone())));
+        let state = AppState::new(Inner {
+            store,
+            signer,
+            passwords: Passwords::new().map_err(Fault::Passwords)?,
+            sessions: Sessions::new(),
+            first_lists: FirstLists::new(),
+            refresh_ttl: parts.refresh_ttl,
+        });
+        Ok(Self { state, guard, login_limit: parts.login_limit, pool, nats })
+    }
+
+    /// All routes, guarded and limited, and nothing around them: no layers, health or documents.
+    pub fn routes(&self) -> OpenApiRouter {
+        let routes = routes::routes();
+        let guarded = routes.guarded.route_layer(from_fn_with_state(self.guard.clone(), guard));
+        let limited = routes.limited.route_layer(from_fn_with_state(self.login_limit.clone(), per_address));
+        let mut all = guarded.merge(limited).merge(routes.open).with_state(self.state.clone());
+        write::docs::complete(all.get_openapi_mut());
+        all
+    }
+
+    /// What must answer before the process is ready.
+    pub fn probes(&self) -> Vec<Probe> {
+        vec![Probe::postgres(self.pool.clone()), Probe::nats(self.nats.clone())]
+    }
+
+    /// The kinds of problem that the contexts answer with, for their pages.
+    pub fn problems() -> impl Iterator<Item = &'static ProblemKind> {
+        problems::all()
+    }
+
+    /// The log, for whoever shares the process.
+    pub fn store(&self) -> &EventStore {
+        &self.state.store
+    }
+}
+
+/// Why the command API does not run. Each says what to do, or quotes what does.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// A setting.
+    #[error(transparent)]
+    Config(#[from] config::Fault),
+    /// The keys of access tokens.
+    #[error(transparent)]
+    Tokens(#[from] SetupFault),
+    /// The database.
+    #[error(transparent)]
+    Postgres(#[from] postgres::Fault),
+    /// The broker.
+    #[error(transparent)]
+    Nats(#[from] nats::Fault),
+    /// The log's head row.
+    #[error("the database has no log that can be read: run orbit migrate")]
+    Log(#[source] orbit_event_store::Fault),
+    /// The parameters of password hashes.
+    #[error("password hashes cannot be made: {}", .0.code())]
+    Passwords(ApiError),
+    /// The listener.
+    #[error("the listener has no address")]
+    Listener(#[source] io::Error),
+}
+
+/// Records the size of the pool now and then (`orbit_pool_connections`).
+fn observe(pool: PgPool, shutdown: &Shutdown) {
+    let life = shutdown.clone();
+    shutdown.spawn("command.pool", async move {
+        let mut every = tokio::time::interval(OBSERVE);
+        loop {
+            tokio::select! {
+                _ = every.tick() => postgres::observe(&pool),
+                () = life.cancelled() => return,
+            }
+        }
+    });
+}
+
+/// Serves until `shutdown`: what the process's `main` runs, and what tests run on port 0.
+pub async fn run(listener: TcpListener, config: Config, shutdown: Shutdown) -> Result<(), Fault> {
+    let environment = config.environment.environment;
+    let clock = Clock::system();
+    let master_key = MasterKey::new(*config.keys.master_key(environment)?.expose());
+    let signer = TokenSigner::from_args(&config.auth, environment, clock.clone())?;
+    let verifier = TokenVerifier::from_args(&config.auth, environment, clock.clone())?;
+    let jwks = verifier.jwks().clone();
+    let pool = postgres::connect_as(&config.database, NAME, None, ROLE).await?;
+    let nats = nats::connect(&config.nats, NAME, FirstConnection::Retried).await?;
+    metrics::start_upkeep(&shutdown);
+    let parts = Parts {
+        pool,
+        nats,
+        nats_prefix: config.nats.nats_prefix.clone(),
+        clock,
+        master_key,
+        signer,
+        verifier,
+        user_limit: RateLimiter::new("user", config.http.rate_user),
+        login_limit: RateLimiter::new("login", config.http.rate_login),
+        refresh_ttl: TimeDelta::seconds(config.auth.refresh_token_ttl_s.into()),
+        limits: Limits::default(),
+        history: History::default(),
+    };
+    let app = App::start(parts, &shutdown).await?;
+    let (router, openapi) = app.routes().split_for_parts();
+    let router = router
+        .merge(health::router(app.probes()))
+        .merge(docs::router(&openapi))
+        .merge(docs::jwks_router(&jwks))
+        .merge(problem::router(Registry::new(App::problems())));
+    tracing::info!(address = %listener.local_addr().map_err(Fault::Listener)?, "serving commands");
+    serve(listener, serve_layers(router, &config.http), &shutdown).await;
+    Ok(())
+}

@@ -1,0 +1,18 @@
+//! Orbit's commands over HTTP: requests in, facts appended, answers out.
+//!
+//! Reading order: [`app`] (what the process is made of) · `write` (the way of every write, the same for all routes) ·
+//! `routes` (by context) · `error` and `problems` (what goes wrong, and how it is told).
+
+mod api_tokens;
+pub mod app;
+pub mod config;
+mod error;
+mod passwords;
+mod problems;
+mod routes;
+mod sessions;
+mod state;
+mod write;
+
+pub use app::{App, Fault, Parts, run};
+pub use config::Config;

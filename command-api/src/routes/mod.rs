@@ -1,0 +1,34 @@
+//! Every route that writes, by context.
+
+pub mod read;
+pub mod tasks;
+pub mod users;
+
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::state::AppState;
+
+pub use tasks::FirstLists;
+
+/// Routes, by who may call them.
+pub struct Routes {
+    /// With a token.
+    pub guarded: OpenApiRouter<AppState>,
+    /// Everybody, a few times a minute from each address.
+    pub limited: OpenApiRouter<AppState>,
+    /// Everybody.
+    pub open: OpenApiRouter<AppState>,
+}
+
+/// All routes.
+pub fn routes() -> Routes {
+    // One line per context.
+    let guarded = OpenApiRouter::default().merge(users::guarded()).merge(tasks::router());
+    Routes { guarded, limited: users::limited(), open: users::open() }
+}
+
+/// Whether a claim is on a place in an order: who loses one chooses another place.
+pub fn is_place(scope: &str) -> bool {
+    // One line per context.
+    tasks::is_place(scope)
+}

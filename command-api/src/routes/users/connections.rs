@@ -1,0 +1,220 @@
+//! Connections to accounts elsewhere: connect, change, disconnect.
+
+use axum::{http::StatusCode, response::Response};
+use orbit_domain::{
+    Invalid, Text,
+    users::{
+        Connection,
+        connection::{Account, Command, Edit, USER, parse_kind},
+    },
+};
+use orbit_event_store::Unit;
+use orbit_events::{ConnectionId, users::connection::Kind};
+use orbit_platform::{
+    http::{
+        extract::{Faults, Field, JsonBody, Unknown},
+        path::PathId,
+    },
+    ids,
+};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::{SCOPE, views::WrittenConnection};
+use crate::{
+    error::{Result, refusal},
+    routes::read::{Refusal, text},
+    write::{Reply, Write, present},
+};
+
+/// Most connections of a user.
+pub const MAX_CONNECTIONS: i64 = 50;
+/// Most characters of an endpoint.
+const MAX_ENDPOINT: usize = 2_048;
+
+/// An account elsewhere.
+#[derive(Default, Deserialize, ToSchema)]
+#[schema(example = json!({
+    "kind": "imap", "name": "Work mail", "endpoint": "imap.example.org", "port": 993, "username": "ada", "secret": "…"
+}))]
+pub struct Connect {
+    /// `imap`, `smtp`, `caldav` or `n8n`.
+    #[serde(default)]
+    #[schema(value_type = String, required, example = "imap")]
+    kind: Field<String>,
+    /// 1 to 100 characters.
+    #[serde(default)]
+    #[schema(value_type = String, required, min_length = 1, max_length = 100, example = "Work mail")]
+    name: Field<String>,
+    /// Host name, or the base URL of a `CalDAV` server (https) or n8n instance.
+    #[serde(default)]
+    #[schema(value_type = String, required, max_length = 2048, example = "imap.example.org")]
+    endpoint: Field<String>,
+    /// TCP port, for IMAP and SMTP.
+    #[serde(default)]
+    #[schema(value_type = Option<u16>, minimum = 1, maximum = 65535)]
+    port: Field<u16>,
+    /// Whom to log in as.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, max_length = 254)]
+    username: Field<String>,
+    /// The password or token. It is sealed and never comes back.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, max_length = 4096)]
+    secret: Field<String>,
+    #[serde(flatten)]
+    #[schema(ignore)]
+    unknown: Unknown,
+}
+
+/// What is to change of a connection: a JSON merge patch (RFC 7396). What it connects to stays of the same kind.
+#[derive(Default, Deserialize, ToSchema)]
+#[schema(example = json!({"port": 143, "secret": "…"}))]
+pub struct EditConnection {
+    /// 1 to 100 characters.
+    #[serde(default)]
+    #[schema(value_type = String, min_length = 1, max_length = 100)]
+    name: Field<String>,
+    /// Host name, or the base URL of a `CalDAV` server (https) or n8n instance.
+    #[serde(default)]
+    #[schema(value_type = String, max_length = 2048)]
+    endpoint: Field<String>,
+    /// TCP port; `null` takes it away.
+    #[serde(default)]
+    #[schema(value_type = Option<u16>, minimum = 1, maximum = 65535)]
+    port: Field<u16>,
+    /// Whom to log in as; `null` takes it away.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, max_length = 254)]
+    username: Field<String>,
+    /// The password or token; `null` takes it away.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, max_length = 4096)]
+    secret: Field<String>,
+    #[serde(flatten)]
+    #[schema(ignore)]
+    unknown: Unknown,
+}
+
+/// Connect an account elsewhere
+#[utoipa::path(post, path = "/api/v1/connections", tag = "connections", operation_id = "connect",
+    request_body = Connect, responses((status = 201, description = "The connection", body = WrittenConnection)))]
+#[tracing::instrument(name = "command.connections.connect", skip_all)]
+pub async fn connect(write: Write, body: JsonBody<Connect>) -> Result<Response> {
+    write.caller.require(SCOPE)?;
+    let account = &Box::new(body.value.read()?);
+    let app = write.app();
+    let decide = |unit: Unit| async move {
+        let active = unit.scan(USER, unit.context().user_id.0.as_bytes(), MAX_CONNECTIONS).await?;
+        if i64::try_from(active.len()).is_ok_and(|count| count >= MAX_CONNECTIONS) {
+            let detail = format!("a user has at most {MAX_CONNECTIONS} connections");
+            return Err(refusal(StatusCode::CONFLICT, "too_many_connections", None, detail).into());
+        }
+        let id = ids::new_v7(app.store.clock());
+        let connection = unit.create::<Connection>(id, Command::Connect(account.clone()))?;
+        let connection = WrittenConnection::try_from(connection)?;
+        Ok(Reply::created(&connection, format!("/api/v1/connections/{id}"))?.version(connection.version))
+    };
+    write.run(&body.bytes, decide).await
+}
+
+/// Change a connection
+///
+/// A JSON merge patch (RFC 7396): what is absent stays, what is `null` is taken away.
+#[utoipa::path(patch, path = "/api/v1/connections/{id}", tag = "connections", operation_id = "edit_connection",
+    request_body = EditConnection, params(("id" = uuid::Uuid, Path, description = "The connection")),
+    responses((status = 200, description = "The connection as it is now", body = WrittenConnection)))]
+#[tracing::instrument(name = "command.connections.edit", skip_all)]
+pub async fn edit(write: Write, PathId(id): PathId<ConnectionId>, body: JsonBody<EditConnection>) -> Result<Response> {
+    write.caller.require(SCOPE)?;
+    let (edit, if_match) = (&Box::new(body.value.read()?), &write.request.if_match);
+    let decide = |unit: Unit| async move {
+        present::<Connection>(&unit, id.0, if_match).await?;
+        let connection = unit.decide::<Connection>(id.0, Command::ChangeSettings(edit.clone())).await?;
+        let connection = WrittenConnection::try_from(connection)?;
+        Ok(Reply::ok(&connection)?.version(connection.version))
+    };
+    write.run(&body.bytes, decide).await
+}
+
+/// Disconnect an account elsewhere
+#[utoipa::path(delete, path = "/api/v1/connections/{id}", tag = "connections", operation_id = "disconnect",
+    params(("id" = uuid::Uuid, Path, description = "The connection")),
+    responses((status = 204, description = "It is disconnected")))]
+#[tracing::instrument(name = "command.connections.disconnect", skip_all)]
+pub async fn disconnect(write: Write, PathId(id): PathId<ConnectionId>) -> Result<Response> {
+    write.caller.require(SCOPE)?;
+    let if_match = &write.request.if_match;
+    let decide = |unit: Unit| async move {
+        present::<Connection>(&unit, id.0, if_match).await?;
+        unit.decide::<Connection>(id.0, Command::Disconnect).await?;
+        Ok(Reply::nothing())
+    };
+    write.run(b"", decide).await
+}
+
+/// What is true of an endpoint whatever the kind, which is known only when the change is decided.
+fn endpoint(text: String) -> Result<String, Refusal> {
+    Text { required: true, max_chars: MAX_ENDPOINT, multiline: false }.parse(&text).map_err(Invalid::into_parts)?;
+    Ok(text)
+}
+
+impl Connect {
+    fn read(self) -> Result<Account> {
+        let mut faults = Faults::new();
+        faults.unknown(self.unknown);
+        let kind = faults.required("kind", self.kind, text(parse_kind));
+        let name = faults.required("name", self.name, Faults::any);
+        let endpoint = faults.required("endpoint", self.endpoint, Faults::any);
+        let port = faults.optional("port", self.port, Faults::any);
+        let username = faults.optional("username", self.username, Faults::any);
+        let secret = faults.optional("secret", self.secret, Faults::any);
+        // What is missing was noted; something harmless stands in for it, so that the others are checked all the same.
+        let account = Account::parse(
+            kind.unwrap_or(Kind::Imap),
+            name.as_deref().unwrap_or("name"),
+            endpoint.as_deref().unwrap_or("mail.example.org"),
+            port,
+            username.as_deref(),
+            secret.as_deref(),
+        );
+        let account = match account {
+            Ok(account) => Some(account),
+            Err(wrong) => {
+                for (field, invalid) in wrong {
+                    // What an endpoint may be depends on the kind.
+                    if field != "endpoint" || kind.is_some() {
+                        faults.broken::<()>(field, invalid.code, invalid.detail);
+                    }
+                }
+                None
+            }
+        };
+        Ok(faults.finish_with(|| account)?)
+    }
+}
+
+impl EditConnection {
+    fn read(self) -> Result<Edit> {
+        let mut faults = Faults::new();
+        faults.unknown(self.unknown);
+        let name = faults.change("name", self.name, Faults::any);
+        let endpoint = faults.change("endpoint", self.endpoint, endpoint);
+        let port = faults.patch("port", self.port, Faults::any);
+        let username = faults.patch("username", self.username, Faults::any);
+        let secret = faults.patch("secret", self.secret, Faults::any);
+        let edit = Edit::parse(
+            name.as_deref(),
+            endpoint.as_deref(),
+            port,
+            username.as_ref().map(Option::as_deref),
+            secret.as_ref().map(Option::as_deref),
+        );
+        let edit = edit.map_err(|wrong| {
+            for (field, invalid) in wrong {
+                faults.broken::<()>(field, invalid.code, invalid.detail);
+            }
+        });
+        Ok(faults.finish_with(|| edit.ok())?)
+    }
+}

@@ -1,0 +1,44 @@
+//! What every handler has at hand.
+
+use std::{ops::Deref, sync::Arc};
+
+use chrono::TimeDelta;
+use orbit_event_store::EventStore;
+use orbit_platform::auth::TokenSigner;
+
+use crate::{passwords::Passwords, routes::FirstLists, sessions::Sessions};
+
+/// What every handler has at hand. Clones share it.
+#[derive(Clone)]
+pub struct AppState(Arc<Inner>);
+
+/// The parts of an [`AppState`].
+pub struct Inner {
+    /// The log.
+    pub store: EventStore,
+    /// Makes access tokens.
+    pub signer: TokenSigner,
+    /// Makes and checks password hashes.
+    pub passwords: Passwords,
+    /// Logins that were seen to be active.
+    pub sessions: Sessions,
+    /// Where tasks go that name no list.
+    pub first_lists: FirstLists,
+    /// How long a refresh token lives.
+    pub refresh_ttl: TimeDelta,
+}
+
+impl AppState {
+    /// Shares the parts.
+    pub fn new(inner: Inner) -> Self {
+        Self(Arc::new(inner))
+    }
+}
+
+impl Deref for AppState {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}

@@ -1,0 +1,153 @@
+//! The way of every write: headers and query in, a unit of work, headers and body out.
+//!
+//! A handler takes a [`Write`] (or a [`WriteRequest`], where nobody is logged in yet) and gives [`Write::run`] what to
+//! decide. Idempotency keys, `If-Match`, dry runs, positions, versions, scopes and ended logins are dealt with here,
+//! the same for every route of every context.
+
+pub mod docs;
+mod fingerprint;
+mod reply;
+mod request;
+
+use axum::{extract::FromRequestParts, http::request::Parts, response::Response};
+use orbit_domain::Aggregate;
+use orbit_event_store::{Answer, Fault, Loaded, Mode, Origin, Unit};
+use orbit_events::UserId;
+use orbit_platform::{
+    auth::{Caller, TokenKind},
+    http::headers::IfMatch,
+    problem::ApiError,
+};
+use uuid::Uuid;
+
+use crate::{
+    error::{Error, Result},
+    routes,
+    state::AppState,
+};
+
+pub use reply::{Reply, hidden};
+pub use request::{Parameters, WriteRequest};
+
+/// How often a place that somebody else just took is chosen anew.
+const PLACES: u32 = 5;
+
+/// A write of somebody who is logged in or has an API token. `P` are the query parameters beside `dry_run`.
+pub struct Write<P = ()> {
+    /// What the request says beside its body.
+    pub request: WriteRequest<P>,
+    /// Who sent it.
+    pub caller: Caller,
+    app: AppState,
+}
+
+impl<P: Parameters> FromRequestParts<AppState> for Write<P> {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self> {
+        let caller = Caller::from_request_parts(parts, app).await?;
+        app.sessions.check(&app.store, &caller).await?;
+        let request = WriteRequest::from_request_parts(parts, app).await?;
+        Ok(Self { request, caller, app: app.clone() })
+    }
+}
+
+impl<P> Write<P> {
+    /// What every handler has at hand.
+    pub fn app(&self) -> &AppState {
+        &self.app
+    }
+
+    /// Whose data it is about.
+    pub fn user(&self) -> UserId {
+        UserId(self.caller.user_id)
+    }
+
+    /// Where the command comes from.
+    pub fn origin(&self) -> Origin {
+        let session = match self.caller.token {
+            TokenKind::Session => self.caller.sid,
+            TokenKind::Api { id } => Some(id),
+        };
+        self.request.origin(self.user(), session, self.app.store.clock().now())
+    }
+
+    /// How it is to be carried out; `body` is what was sent.
+    pub fn mode(&self, body: &[u8]) -> Mode {
+        self.request.mode(self.app.store.vault(), self.caller.user_id, body)
+    }
+
+    /// Decides, appends, answers.
+    pub async fn run<F>(&self, body: &[u8], decide: impl FnMut(Unit) -> F + Send) -> Result<Response>
+    where
+        F: Future<Output = Result<Reply>> + Send,
+    {
+        let answer = transact(&self.app, self.origin(), self.mode(body), decide).await?;
+        Ok(reply::respond(answer))
+    }
+
+    /// What [`run`](Self::run) does, for who has something to do before the answer goes out.
+    pub async fn transact<F>(&self, body: &[u8], decide: impl FnMut(Unit) -> F + Send) -> Result<Answer<Reply>>
+    where
+        F: Future<Output = Result<Reply>> + Send,
+    {
+        transact(&self.app, self.origin(), self.mode(body), decide).await
+    }
+}
+
+impl<P: Sync> Write<P> {
+    /// The answer that the same request was given before, if it was: for routes whose checks would fail once it took
+    /// effect. Others need not ask, [`run`](Self::run) does.
+    pub async fn earlier(&self, body: &[u8]) -> Result<Option<Response>> {
+        enum Earlier {
+            None,
+            Fault(Fault),
+        }
+        impl From<Fault> for Earlier {
+            fn from(fault: Fault) -> Self {
+                Self::Fault(fault)
+            }
+        }
+        let mode = self.mode(body);
+        if mode.idempotency.is_none() {
+            return Ok(None);
+        }
+        let nothing = |_: Unit| async { Err::<Reply, _>(Earlier::None) };
+        match self.app.store.transact(self.origin(), mode, nothing).await {
+            Ok(answer) => Ok(Some(reply::respond(answer))),
+            Err(Earlier::None) => Ok(None),
+            Err(Earlier::Fault(fault)) => Err(fault.into()),
+        }
+    }
+}
+
+/// The answer as a response.
+pub fn respond(answer: Answer<Reply>) -> Response {
+    reply::respond(answer)
+}
+
+/// Decides and appends; chooses another place when the one that was chosen between two neighbours has just been taken.
+pub async fn transact<F>(
+    app: &AppState,
+    origin: Origin,
+    mode: Mode,
+    mut decide: impl FnMut(Unit) -> F + Send,
+) -> Result<Answer<Reply>>
+where
+    F: Future<Output = Result<Reply>> + Send,
+{
+    for _ in 1..PLACES {
+        match app.store.transact(origin.clone(), mode.clone(), &mut decide).await {
+            Err(error) if error.taken().is_some_and(routes::is_place) => {}
+            decided => return decided,
+        }
+    }
+    app.store.transact(origin, mode, decide).await
+}
+
+/// An object of the user's, in the version that `If-Match` asks for: 404 or 412 otherwise.
+pub async fn present<A: Aggregate>(unit: &Unit, id: Uuid, if_match: &IfMatch) -> Result<Loaded<A>> {
+    let loaded = unit.load::<A>(id).await?.ok_or_else(ApiError::not_found)?;
+    if_match.check(loaded.version)?;
+    Ok(loaded)
+}

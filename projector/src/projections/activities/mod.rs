@@ -1,0 +1,173 @@
+//! The activities projection: every fact in the log, told as a sentence.
+
+mod sentences;
+mod subjects;
+
+use std::collections::HashSet;
+
+use orbit_events::{Envelope, Event, Recorded, entity_type};
+use serde_json::Value;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::rows::{self, column};
+use crate::projection::{ApplyFault, Interest, Projection};
+use subjects::Subjects;
+
+/// Tells every fact; of those who were forgotten without words.
+pub struct Activities;
+
+impl Projection for Activities {
+    const NAME: &'static str = "activities";
+    const INTEREST: Interest = Interest::All;
+    const TABLES: &'static [&'static str] = &["activities", "activity_subjects"];
+
+    async fn apply(connection: &mut PgConnection, facts: &[&Recorded]) -> Result<(), ApplyFault> {
+        let erased = rows::erased(facts);
+        let mut subjects = Subjects::load(connection, facts).await?;
+        subjects.erased.extend(rows::ids(&erased));
+        let rows: Vec<Row> = facts.iter().map(|fact| Row::of(fact, &mut subjects)).collect();
+        insert(connection, &rows).await?;
+        subjects.store(connection).await?;
+        if !erased.is_empty() {
+            strip(connection, &rows::ids(&erased)).await?;
+            subjects::erase(connection, &erased).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Keys of payloads whose values are nobody's to read.
+const SECRETS: &[&str] = &["password_hash", "refresh_hash", "secret_hash", "secret"];
+
+/// An entry.
+struct Row<'a> {
+    envelope: &'a Envelope,
+    description: String,
+    metadata: Option<Value>,
+    run_id: Option<Uuid>,
+}
+
+impl<'a> Row<'a> {
+    fn of(fact: &'a Recorded, subjects: &mut Subjects) -> Self {
+        let envelope = &fact.envelope;
+        let run_id = match envelope.metadata.actor {
+            orbit_events::Actor::Agent { run_id } => Some(run_id),
+            orbit_events::Actor::User | orbit_events::Actor::System | orbit_events::Actor::Integration { .. } => None,
+        };
+        let told = fact.event().filter(|_| !subjects.erased.contains(&envelope.user_id.0));
+        let Some(event) = told else {
+            let description = sentences::without_words(&envelope.wire_type);
+            return Self { envelope, description, metadata: None, run_id };
+        };
+        let description = sentences::sentence(event, envelope.stream_id, subjects);
+        subjects.learn(envelope, event);
+        Self { envelope, description, metadata: Some(without_secrets(event)), run_id }
+    }
+}
+
+/// The payload of a fact as its user may read it.
+fn without_secrets(event: &Event) -> Value {
+    let mut payload = event.payload();
+    strike(&mut payload);
+    payload
+}
+
+fn strike(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.retain(|key, _| !SECRETS.contains(&key.as_str()));
+            fields.values_mut().for_each(strike);
+        }
+        Value::Array(items) => items.iter_mut().for_each(strike),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+async fn insert(connection: &mut PgConnection, rows: &[Row<'_>]) -> Result<(), ApplyFault> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "INSERT INTO activities (id, user_id, position, at, actor, action_type, schema_version, description, entity_type,
+                                 entity_id, metadata, session_id, run_id, correlation_id, causation_id)
+         SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::timestamptz[], $5::jsonb[], $6::text[],
+                              $7::smallint[], $8::text[], $9::text[], $10::uuid[], $11::jsonb[], $12::uuid[],
+                              $13::uuid[], $14::uuid[], $15::uuid[])
+         ON CONFLICT (id) DO NOTHING",
+        &column(rows, |r| r.envelope.event_id.0),
+        &column(rows, |r| r.envelope.user_id.0),
+        &column(rows, |r| r.envelope.position),
+        &column(rows, |r| r.envelope.recorded_at),
+        &column(rows, |r| sqlx::types::Json(r.envelope.metadata.actor)) as &[sqlx::types::Json<orbit_events::Actor>],
+        &column(rows, |r| &*r.envelope.wire_type) as &[&str],
+        &column(rows, |r| r.envelope.schema_version),
+        &column(rows, |r| &*r.description) as &[&str],
+        &column(rows, |r| entity_type(&r.envelope.category)) as &[&str],
+        &column(rows, |r| r.envelope.stream_id),
+        &column(rows, |r| r.metadata.as_ref()) as &[Option<&Value>],
+        &column(rows, |r| r.envelope.metadata.session_id) as &[Option<Uuid>],
+        &column(rows, |r| r.run_id) as &[Option<Uuid>],
+        &column(rows, |r| r.envelope.metadata.correlation_id),
+        &column(rows, |r| r.envelope.metadata.causation_id.map(Uuid::from)) as &[Option<Uuid>],
+    )
+    .execute(connection)
+    .await
+    .map_err(ApplyFault::database("write activities"))?;
+    Ok(())
+}
+
+/// Leaves of the users' entries what a rebuild would, now that their words are gone.
+async fn strip(connection: &mut PgConnection, users: &[Uuid]) -> Result<(), ApplyFault> {
+    let types: Vec<String> = sqlx::query_scalar!(
+        "SELECT DISTINCT action_type FROM activities WHERE user_id = ANY($1) ORDER BY action_type LIMIT 10000",
+        users
+    )
+    .fetch_all(&mut *connection)
+    .await
+    .map_err(ApplyFault::database("look at what a user did"))?;
+    let sentences: Vec<String> = types.iter().map(|wire_type| sentences::without_words(wire_type)).collect();
+    sqlx::query!(
+        "UPDATE activities a SET description = s.sentence, metadata = NULL
+         FROM unnest($2::text[], $3::text[]) AS s (action_type, sentence)
+         WHERE a.user_id = ANY($1) AND a.action_type = s.action_type
+           AND (a.metadata IS NOT NULL OR a.description <> s.sentence)",
+        users,
+        &types,
+        &sentences
+    )
+    .execute(connection)
+    .await
+    .map_err(ApplyFault::database("take a user's words out of activities"))?;
+    Ok(())
+}
+
+/// Users of whom nothing but the bare facts may be told.
+type Erased = HashSet<Uuid>;
+
+#[cfg(test)]
+mod tests {
+    use orbit_events::users::{
+        connection::{Connected, Kind, Settings},
+        user::PasswordChanged,
+    };
+
+    use super::*;
+
+    #[test]
+    fn secrets_stay_in_the_log() {
+        let settings = Settings {
+            name: "Mail".into(),
+            endpoint: "imap.example.org".into(),
+            port: Some(993),
+            username: Some("ada".into()),
+            secret: Some("hunter2".into()),
+        };
+        let connected = Event::Connection(Connected { kind: Kind::Imap, settings }.into());
+        let changed = Event::User(PasswordChanged { password_hash: "$argon2id$".into() }.into());
+        assert_eq!(without_secrets(&changed), serde_json::json!({}));
+        let told = without_secrets(&connected);
+        assert_eq!(told["settings"]["username"], "ada");
+        assert!(!told.to_string().contains("hunter2"), "{told}");
+    }
+}

@@ -1,0 +1,20 @@
+//! The projections: one file (or folder) per context, and their list.
+
+mod activities;
+mod rows;
+mod tasks;
+mod users;
+
+pub use activities::Activities;
+pub use tasks::Tasks;
+pub use users::Users;
+
+use crate::projection::Registered;
+
+/// Every projection. A new context adds its line here.
+pub const ALL: &[Registered] = &[Registered::of::<Users>(), Registered::of::<Tasks>(), Registered::of::<Activities>()];
+
+/// The projection of this name.
+pub fn find(name: &str) -> Option<&'static Registered> {
+    ALL.iter().find(|projection| projection.name == name)
+}

@@ -1,0 +1,95 @@
+//! Rows of `labels`.
+
+use chrono::{DateTime, Utc};
+use orbit_events::{
+    Envelope, Event,
+    tasks::label::{self, Removed},
+};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::{
+    projection::ApplyFault,
+    projections::rows::{self, column},
+};
+
+/// A label.
+pub(super) struct Row {
+    id: Uuid,
+    user_id: Uuid,
+    name: String,
+    color: Option<String>,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+    version: i64,
+}
+
+impl rows::Row for Row {
+    type Event = label::Event;
+
+    fn pick(event: &Event) -> Option<&label::Event> {
+        if let Event::Label(event) = event { Some(event) } else { None }
+    }
+
+    async fn load(connection: &mut PgConnection, ids: &[Uuid]) -> Result<Vec<Self>, ApplyFault> {
+        sqlx::query_as!(
+            Self,
+            "SELECT id, user_id, name, color, created_at, updated_at, version FROM labels WHERE id = ANY($1)",
+            ids
+        )
+        .fetch_all(connection)
+        .await
+        .map_err(ApplyFault::database("read labels"))
+    }
+
+    fn reached(&self) -> (Uuid, i64) {
+        (self.id, self.version)
+    }
+
+    fn fold(row: Option<Self>, event: &label::Event, envelope: &Envelope) -> Option<Self> {
+        let mut row = match event {
+            label::Event::Created(created) => Self {
+                id: envelope.stream_id,
+                user_id: envelope.user_id.0,
+                name: created.name.clone(),
+                color: created.color.clone(),
+                created_at: envelope.recorded_at,
+                updated_at: envelope.recorded_at,
+                version: envelope.version,
+            },
+            label::Event::Renamed(renamed) => Self { name: renamed.name.clone(), ..row? },
+            label::Event::Recoloured(recoloured) => Self { color: recoloured.color.clone(), ..row? },
+            label::Event::Removed(Removed {}) => return None,
+        };
+        row.updated_at = envelope.recorded_at;
+        row.version = envelope.version;
+        Some(row)
+    }
+}
+
+/// Writes labels that are new or changed.
+pub(super) async fn store(connection: &mut PgConnection, rows: &[Row]) -> Result<(), ApplyFault> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "INSERT INTO labels AS l (id, user_id, name, color, created_at, updated_at, version)
+         SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[],
+                              $7::bigint[])
+         ON CONFLICT (id) DO UPDATE
+             SET name = excluded.name, color = excluded.color, updated_at = excluded.updated_at,
+                 version = excluded.version
+             WHERE l.version < excluded.version",
+        &column(rows, |r| r.id),
+        &column(rows, |r| r.user_id),
+        &column(rows, |r| &*r.name) as &[&str],
+        &column(rows, |r| r.color.as_deref()) as &[Option<&str>],
+        &column(rows, |r| r.created_at),
+        &column(rows, |r| r.updated_at),
+        &column(rows, |r| r.version),
+    )
+    .execute(connection)
+    .await
+    .map_err(ApplyFault::database("write labels"))?;
+    Ok(())
+}

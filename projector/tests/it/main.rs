@@ -1,0 +1,9 @@
+//! The projector on a real Postgres and a real NATS.
+#![allow(clippy::unwrap_used, reason = "what helps tests may fail as tests do")]
+
+mod claims;
+mod laws;
+mod live;
+mod poison;
+mod stories;
+mod world;

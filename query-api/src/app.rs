@@ -1,0 +1,233 @@
+//! What a running query API is made of, and how its parts are put together.
+
+use std::{io, sync::Arc, time::Duration};
+
+use axum::middleware::from_fn_with_state;
+use orbit_event_store::{Log, MasterKey, Vault};
+use orbit_events::Partitions;
+use orbit_platform::{
+    auth::{Guard, SetupFault, TokenVerifier, guard},
+    clock::Clock,
+    config::{self, DatabaseArgs},
+    http::{
+        cursor::CursorKey,
+        docs,
+        health::{self, Probe},
+        layers::serve_layers,
+        limits::{RateLimiter, per_user},
+        serve::serve,
+    },
+    nats::{self, FirstConnection},
+    postgres,
+    problem::{self, Registry},
+    shutdown::Shutdown,
+    telemetry::metrics,
+};
+use sqlx::PgPool;
+use tokio::net::TcpListener;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::{
+    api_tokens::LoggedApiTokens,
+    config::Config,
+    freshness::Freshness,
+    routes::{self, checkpoints},
+    sessions::Sessions,
+};
+
+/// The database role of this process.
+pub const ROLE: &str = "orbit_query";
+/// How the process calls itself towards servers.
+const NAME: &str = "orbit-query-api";
+/// Access tokens that are not verified anew with each request, while they do not expire.
+const REMEMBERED_TOKENS: u64 = 10_000;
+/// How long a statement may run: well within the time that a request may take, which ends no statement.
+const STATEMENT_TIMEOUT: &str = "20s";
+/// How often the size of the pool is recorded.
+const OBSERVE: Duration = Duration::from_secs(5);
+
+/// What a query API is made of. `orbit up` shares clock, keys and limits with the other roles.
+pub struct Parts {
+    /// Reads the read models: made by [`connect`].
+    pub pool: PgPool,
+    /// Looks API tokens up, where they are written: a replica may not know yet that one was revoked. Made by [`connect`].
+    pub primary: PgPool,
+    /// Where projectors announce how far they are. It may be down.
+    pub nats: async_nats::Client,
+    /// What subjects begin with.
+    pub nats_prefix: String,
+    /// The time: what today is.
+    pub clock: Clock,
+    /// Opens what the log says of API tokens.
+    pub master_key: MasterKey,
+    /// Makes cursors: `CursorKey::derive` of the master key, so that all processes agree.
+    pub cursor_key: CursorKey,
+    /// Verifies access tokens.
+    pub verifier: TokenVerifier,
+    /// How often one user may call.
+    pub user_limit: RateLimiter,
+    /// How often one user may search.
+    pub search_limit: RateLimiter,
+}
+
+/// Why the query API does not run. Each says what to do, or quotes what does.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// A setting.
+    #[error(transparent)]
+    Config(#[from] config::Fault),
+    /// The keys of access tokens.
+    #[error(transparent)]
+    Tokens(#[from] SetupFault),
+    /// The database.
+    #[error(transparent)]
+    Postgres(#[from] postgres::Fault),
+    /// The broker.
+    #[error(transparent)]
+    Nats(#[from] nats::Fault),
+    /// The log's head row.
+    #[error("the database has no log that can be read: run orbit migrate")]
+    Log(#[source] sqlx::Error),
+    /// The listener.
+    #[error("the listener has no address")]
+    Listener(#[source] io::Error),
+}
+
+/// A pool whose connections read as the query role, from the schema of the read models.
+pub async fn connect(database: &DatabaseArgs) -> Result<PgPool, postgres::Fault> {
+    let pool = postgres::connect_as(database, NAME, Some("view, public"), ROLE).await?;
+    let options = pool.connect_options().as_ref().clone().options([("statement_timeout", STATEMENT_TIMEOUT)]);
+    // The pool has opened no connection yet: all of them get it.
+    pool.set_connect_options(options);
+    Ok(pool)
+}
+
+/// Records the size of the pool now and then (`orbit_pool_connections`).
+fn observe(pool: PgPool, shutdown: &Shutdown) {
+    let life = shutdown.clone();
+    shutdown.spawn("query.pool", async move {
+        let mut every = tokio::time::interval(OBSERVE);
+        loop {
+            tokio::select! {
+                _ = every.tick() => postgres::observe(&pool),
+                () = life.cancelled() => return,
+            }
+        }
+    });
+}
+
+/// What every handler has at hand. Clones share it.
+#[derive(Clone, Debug)]
+pub(crate) struct Reads(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    pool: PgPool,
+    freshness: Freshness,
+    sessions: Sessions,
+    cursors: CursorKey,
+    clock: Clock,
+}
+
+impl Reads {
+    pub(crate) fn pool(&self) -> &PgPool {
+        &self.0.pool
+    }
+
+    pub(crate) fn freshness(&self) -> &Freshness {
+        &self.0.freshness
+    }
+
+    pub(crate) fn sessions(&self) -> &Sessions {
+        &self.0.sessions
+    }
+
+    pub(crate) fn cursors(&self) -> &CursorKey {
+        &self.0.cursors
+    }
+
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+}
+
+/// A query API that listens to the projectors. Its routes can be served alone or beside those of other roles.
+#[derive(Debug)]
+pub struct App {
+    reads: Reads,
+    nats: async_nats::Client,
+    guard: Guard,
+    search_limit: RateLimiter,
+}
+
+impl App {
+    /// Reads how the log is partitioned and begins to listen to the projectors; that stops with `shutdown`.
+    pub async fn start(parts: Parts, shutdown: &Shutdown) -> Result<Self, Fault> {
+        let Parts { pool, nats, nats_prefix, clock, .. } = parts;
+        let mut db = pool.acquire().await.map_err(Fault::Log)?;
+        let partitions = Partitions(checkpoints::partitions(&mut db).await.map_err(Fault::Log)?);
+        drop(db);
+        let freshness = Freshness::new(pool.clone(), partitions, routes::PROJECTIONS);
+        freshness.listen(nats.clone(), &nats_prefix, shutdown);
+        observe(pool.clone(), shutdown);
+        let vault = Vault::new(parts.primary.clone(), &parts.master_key, clock.clone());
+        let api_tokens = LoggedApiTokens { log: Log::new(parts.primary), vault, clock: clock.clone() };
+        // A read takes hardly longer than the check of a signature.
+        let verifier = parts.verifier.remembering(REMEMBERED_TOKENS);
+        let guard = Guard::new(verifier, parts.user_limit).with_api_tokens(Arc::new(api_tokens));
+        let (sessions, cursors) = (Sessions::new(), parts.cursor_key);
+        let reads = Reads(Arc::new(Inner { pool, freshness, sessions, cursors, clock }));
+        Ok(Self { reads, nats, guard, search_limit: parts.search_limit })
+    }
+
+    /// The routes below `/api/v1`, behind the guard; without layers, health and docs.
+    pub fn routes(&self) -> OpenApiRouter {
+        let searches = routes::searches().route_layer(from_fn_with_state(self.search_limit.clone(), per_user));
+        let routes = routes::routes().merge(searches);
+        let guarded = routes.route_layer(from_fn_with_state(self.guard.clone(), guard));
+        OpenApiRouter::new().nest("/api/v1", guarded.with_state(self.reads.clone()))
+    }
+
+    /// What must be well for it to be ready.
+    pub fn probes(&self) -> Vec<Probe> {
+        vec![Probe::postgres(self.reads.pool().clone()), Probe::nats(self.nats.clone())]
+    }
+}
+
+/// Serves the query API alone until `shutdown`: what the process's `main` runs, and what tests run on port 0.
+pub async fn run(listener: TcpListener, config: Config, shutdown: Shutdown) -> Result<(), Fault> {
+    let clock = Clock::system();
+    let environment = config.environment.environment;
+    let verifier = TokenVerifier::from_args(&config.auth, environment, clock.clone())?;
+    let jwks = verifier.jwks().clone();
+    let master_key = config.keys.master_key(environment)?;
+    let primary = connect(&config.database).await?;
+    let pool = match config.replica.instead_of(&config.database) {
+        Some(replica) => connect(&replica).await?,
+        None => primary.clone(),
+    };
+    let nats = nats::connect(&config.nats, NAME, FirstConnection::Retried).await?;
+    metrics::start_upkeep(&shutdown);
+    let parts = Parts {
+        pool,
+        primary,
+        nats,
+        nats_prefix: config.nats.nats_prefix.clone(),
+        clock,
+        cursor_key: CursorKey::derive(master_key.expose()),
+        master_key: MasterKey::new(*master_key.expose()),
+        verifier,
+        user_limit: RateLimiter::new("user", config.http.rate_user),
+        search_limit: RateLimiter::new("search", config.http.rate_search),
+    };
+    let app = App::start(parts, &shutdown).await?;
+    let (router, openapi) = app.routes().split_for_parts();
+    let router = router
+        .merge(health::router(app.probes()))
+        .merge(docs::router(&openapi))
+        .merge(docs::jwks_router(&jwks))
+        .merge(problem::router(Registry::new([])));
+    tracing::info!(address = %listener.local_addr().map_err(Fault::Listener)?, "serving queries");
+    serve(listener, serve_layers(router, &config.http), &shutdown).await;
+    Ok(())
+}

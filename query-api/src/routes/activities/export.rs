@@ -1,0 +1,107 @@
+//! `GET /activities/export`: everything that has happened, oldest first, one JSON object per line, however much it is.
+
+use axum::{
+    body::{Body, Bytes},
+    http::{HeaderValue, header},
+    response::{IntoResponse, Response},
+};
+use futures_util::stream;
+use orbit_platform::{
+    http::{headers, query::Query},
+    problem::ApiError,
+};
+
+use super::{
+    Activities,
+    question::{FilterParameters, Filters, Question, ask},
+    view::Activity,
+};
+use crate::reader::Reader;
+
+/// Activities read at once: what a request holds in memory, and how long it keeps a connection.
+const BATCH: i64 = 500;
+
+/// Everything that has happened, oldest first, as NDJSON: one activity per line. It ends at the position of
+/// `Orbit-As-Of`; an export that is cut off goes on with `position[gt]=` and the last position that came.
+#[utoipa::path(
+    get, path = "/activities/export", tag = "activities", operation_id = "export_activities", params(FilterParameters),
+    responses((status = 200, description = "One activity per line", body = String, content_type = "application/x-ndjson", headers(
+        ("Content-Disposition" = String, description = "A name for the file"),
+    ), example = "{\"id\":\"0197f0a0-0000-7000-8000-0000000000aa\",\"type\":\"tasks.created\",\"position\":1}\n"))
+)]
+pub async fn get(reader: Reader<Activities>, mut query: Query) -> Result<Response, ApiError> {
+    let filters = Filters::read(&mut query);
+    query.finish()?;
+    // The first batch is read before the answer begins, so that what can go wrong is still an answer of its own.
+    let first = Export { reader, filters, upto: None, after: None }.next().await?;
+    let as_of = first.as_ref().map_or(0, |(_, export)| export.upto.unwrap_or(0));
+    let lines = stream::try_unfold(Begin::Read(first), |begin| async move {
+        match begin {
+            Begin::Read(read) => Ok::<_, ApiError>(read.map(|(lines, rest)| (lines, Begin::Rest(rest)))),
+            Begin::Rest(rest) => Ok(rest.next().await?.map(|(lines, rest)| (lines, Begin::Rest(rest)))),
+        }
+    });
+    let lines = futures_util::TryStreamExt::map_err(lines, |error| {
+        // The status is long gone: the connection is cut, so that nobody takes the part for the whole.
+        tracing::warn!(code = error.code(), "an export was cut off");
+        std::io::Error::other(error.code())
+    });
+    let mut response = ([headers::as_of(as_of)], Body::from_stream(lines)).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"));
+    let name = HeaderValue::from_static("attachment; filename=\"activities.ndjson\"");
+    headers.insert(header::CONTENT_DISPOSITION, name);
+    Ok(response)
+}
+
+enum Begin {
+    Read(Option<(Bytes, Export)>),
+    Rest(Export),
+}
+
+/// An export under way.
+struct Export {
+    reader: Reader<Activities>,
+    filters: Filters,
+    /// Where it ends: as of when the first batch was.
+    upto: Option<i64>,
+    /// Where the next batch begins; `None` before the first.
+    after: Option<i64>,
+}
+
+impl Export {
+    /// The next lines, and the rest; nothing at the end. The first batch always is something, be it empty.
+    async fn next(mut self) -> Result<Option<(Bytes, Self)>, ApiError> {
+        if self.after.is_some() && self.after >= self.upto {
+            return Ok(None);
+        }
+        let question = Question {
+            filters: &self.filters,
+            descending: false,
+            after: self.after,
+            upto: self.upto,
+            fetch: BATCH,
+            count: false,
+        };
+        let reader = &self.reader;
+        let question = &question;
+        let batch = reader.ask(|mut db, whose| async move { ask(&mut db, whose, question).await }).await?;
+        let upto = self.upto.unwrap_or(batch.as_of);
+        // A batch that is not full was the last one.
+        let full = i64::try_from(batch.body.activities.len()).is_ok_and(|count| count == BATCH);
+        let last = batch.body.activities.last().map(|activity| activity.position).filter(|_| full);
+        let lines = lines(&batch.body.activities)?;
+        self.after = Some(last.unwrap_or(upto));
+        self.upto = Some(upto);
+        Ok(Some((lines, self)))
+    }
+}
+
+fn lines(activities: &[Activity]) -> Result<Bytes, ApiError> {
+    let mut lines = Vec::with_capacity(activities.len() * 512);
+    for activity in activities {
+        serde_json::to_writer(&mut lines, activity).map_err(ApiError::internal)?;
+        lines.push(b'\n');
+    }
+    Ok(lines.into())
+}

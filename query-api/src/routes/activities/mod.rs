@@ -1,0 +1,36 @@
+//! Queries of the activities context: every fact about the caller, told as a sentence.
+
+mod export;
+mod list;
+mod one;
+mod question;
+mod search;
+mod types;
+mod view;
+
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{app::Reads, reader::Context};
+
+/// The context.
+#[derive(Debug)]
+pub struct Activities;
+
+impl Context for Activities {
+    const PROJECTION: &'static str = "activities";
+    const SCOPE: &'static str = "activities:read";
+}
+
+/// Its routes, but for [`searches`].
+pub fn router() -> OpenApiRouter<Reads> {
+    OpenApiRouter::new()
+        .routes(routes!(list::all))
+        .routes(routes!(types::all))
+        .routes(routes!(export::get))
+        .routes(routes!(one::get))
+}
+
+/// Its searches, which have a rate limit of their own.
+pub fn searches() -> OpenApiRouter<Reads> {
+    OpenApiRouter::new().routes(routes!(search::get))
+}

@@ -1,0 +1,213 @@
+//! `GET /connections` and `/connections/{id}`: accounts elsewhere, never their secrets.
+
+use axum::response::Response;
+use chrono::{DateTime, Utc};
+use orbit_platform::{
+    http::{page::Page, path::PathId, query::Query},
+    problem::ApiError,
+};
+use serde::Serialize;
+use serde_json::json;
+use sqlx::PgConnection;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::Users;
+use crate::{
+    answer::{IfNoneMatch, Snapshot},
+    reader::{Reader, Whose},
+    routes::fixed::{self, Begin, PageParameters},
+};
+
+/// A connection to an account elsewhere.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[schema(as = Connection, example = json!({
+    "id": "0197f0a0-0000-7000-8000-0000000000f1", "kind": "imap", "name": "Work mail", "endpoint": "imap.example.org",
+    "port": 993, "username": "ada", "has_secret": true,
+    "sync": {"state": "ok", "items": 120, "last_synced_at": "2026-11-22T20:28:00Z", "last_failed_at": null, "failure": null},
+    "created_at": "2026-11-22T20:28:00Z", "updated_at": "2026-11-22T20:28:00Z", "version": 3
+}))]
+pub struct Connection {
+    /// Its id.
+    pub id: Uuid,
+    /// `imap`, `smtp`, `caldav` or `n8n`
+    pub kind: String,
+    /// What the user calls it.
+    pub name: String,
+    /// Host name, or the base URL of a `CalDAV` server or n8n instance.
+    pub endpoint: String,
+    /// TCP port, for IMAP and SMTP.
+    pub port: Option<i32>,
+    /// Whom to log in as.
+    pub username: Option<String>,
+    /// Whether a password or token is stored. It is never shown.
+    pub has_secret: bool,
+    /// How its synchronisation fares.
+    pub sync: Sync,
+    /// When it was connected.
+    pub created_at: DateTime<Utc>,
+    /// When it last changed, synchronisation included.
+    pub updated_at: DateTime<Utc>,
+    /// Grows with every change: the `ETag`.
+    pub version: i64,
+}
+
+/// How a synchronisation fares.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[schema(as = ConnectionSync, example = json!({
+    "state": "ok", "items": 120, "last_synced_at": "2026-11-22T20:28:00Z", "last_failed_at": null, "failure": null
+}))]
+pub struct Sync {
+    /// Of the newest attempt: `never` (none yet), `ok` or `failed`.
+    pub state: String,
+    /// Items that came in since the account was connected.
+    pub items: i64,
+    /// When it last went well.
+    pub last_synced_at: Option<DateTime<Utc>>,
+    /// When it last failed.
+    pub last_failed_at: Option<DateTime<Utc>>,
+    /// Why the newest attempt failed; null if it did not.
+    pub failure: Option<Failure>,
+}
+
+/// Why a synchronisation failed.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[schema(as = ConnectionFailure, example = json!({"code": "unreachable", "detail": "imap.example.org does not answer"}))]
+pub struct Failure {
+    /// For programs: `unreachable`, `authentication_failed` …
+    pub code: String,
+    /// One sentence for people.
+    pub detail: Option<String>,
+}
+
+struct Row {
+    as_of: i64,
+    id: Option<Uuid>,
+    kind: Option<String>,
+    name: Option<String>,
+    endpoint: Option<String>,
+    port: Option<i32>,
+    username: Option<String>,
+    has_secret: Option<bool>,
+    sync_state: Option<String>,
+    synced_items: Option<i64>,
+    last_synced_at: Option<DateTime<Utc>>,
+    last_failed_at: Option<DateTime<Utc>>,
+    failure_code: Option<String>,
+    failure_detail: Option<String>,
+    created_at: Option<DateTime<Utc>>,
+    updated_at: Option<DateTime<Utc>>,
+    version: Option<i64>,
+}
+
+impl Row {
+    fn connection(self) -> Option<Connection> {
+        let detail = self.failure_detail;
+        Some(Connection {
+            id: self.id?,
+            kind: self.kind?,
+            name: self.name?,
+            endpoint: self.endpoint?,
+            port: self.port,
+            username: self.username,
+            has_secret: self.has_secret?,
+            sync: Sync {
+                state: self.sync_state?,
+                items: self.synced_items?,
+                last_synced_at: self.last_synced_at,
+                last_failed_at: self.last_failed_at,
+                failure: self.failure_code.map(|code| Failure { code, detail }),
+            },
+            created_at: self.created_at?,
+            updated_at: self.updated_at?,
+            version: self.version?,
+        })
+    }
+}
+
+/// The accounts elsewhere that the caller has connected, oldest first.
+#[utoipa::path(
+    get, path = "/connections", tag = "connections", operation_id = "list_connections", params(PageParameters),
+    responses((status = 200, description = "A page of connections", body = Page<Connection>))
+)]
+pub async fn all(reader: Reader<Users>, query: Query) -> Result<Snapshot<Page<Connection>>, ApiError> {
+    let (page, begin) = fixed::page(query, "created_at", false, reader.cursors())?;
+    let begin = &begin;
+    let found = reader.ask(|mut db, whose| async move { list(&mut db, whose, begin).await }).await?;
+    Ok(found.map(|all| page.page(all, None, |connection| vec![json!(connection.created_at), json!(connection.id)])))
+}
+
+/// One connection.
+#[utoipa::path(
+    get, path = "/connections/{id}", tag = "connections", operation_id = "get_connection",
+    params(("id" = Uuid, Path, description = "The connection"), ("If-None-Match" = Option<String>, Header, description = "The ETag that the client has")),
+    responses(
+        (status = 200, description = "The connection", body = Connection, headers(("ETag" = String, description = "Its version"))),
+        (status = 304, description = "The client has this version"),
+    )
+)]
+pub async fn get(
+    reader: Reader<Users>,
+    PathId(id): PathId,
+    known: IfNoneMatch,
+    query: Query,
+) -> Result<Response, ApiError> {
+    query.finish()?;
+    let connection = reader.ask(|mut db, whose| async move { find(&mut db, whose, id).await }).await?.found()?;
+    let version = connection.body.version;
+    Ok(connection.unless_known(version, &known))
+}
+
+async fn list(
+    db: &mut PgConnection,
+    whose: Whose,
+    begin: &Begin<DateTime<Utc>>,
+) -> sqlx::Result<Snapshot<Vec<Connection>>> {
+    let rows = sqlx::query_as!(
+        Row,
+        r#"SELECT c.as_of AS "as_of!", n.id AS "id?", n.kind AS "kind?", n.name AS "name?", n.endpoint AS "endpoint?",
+                  n.port AS "port?", n.username AS "username?", n.has_secret AS "has_secret?",
+                  n.sync_state AS "sync_state?", n.synced_items AS "synced_items?",
+                  n.last_synced_at AS "last_synced_at?", n.last_failed_at AS "last_failed_at?",
+                  n.failure_code AS "failure_code?", n.failure_detail AS "failure_detail?",
+                  n.created_at AS "created_at?", n.updated_at AS "updated_at?", n.version AS "version?"
+           FROM (SELECT coalesce((SELECT k.position FROM checkpoints k
+                                  WHERE k.projection = 'users' AND k.partition = $1), 0) AS as_of) c
+           LEFT JOIN LATERAL (
+               SELECT n.id, n.kind, n.name, n.endpoint, n.port, n.username, n.has_secret, n.sync_state, n.synced_items,
+                      n.last_synced_at, n.last_failed_at, n.failure_code, n.failure_detail, n.created_at, n.updated_at,
+                      n.version
+               FROM connections n WHERE n.user_id = $2
+                   AND ($3::timestamptz IS NULL OR (n.created_at, n.id) > ($3, $4))
+               ORDER BY n.created_at, n.id LIMIT $5) n ON true
+           ORDER BY n.created_at, n.id"#,
+        whose.partition,
+        whose.user_id,
+        begin.value,
+        begin.id,
+        begin.fetch
+    );
+    let rows = rows.fetch_all(db).await?;
+    let as_of = rows.first().map_or(0, |row| row.as_of);
+    Ok(Snapshot { as_of, body: rows.into_iter().filter_map(Row::connection).collect() })
+}
+
+async fn find(db: &mut PgConnection, whose: Whose, id: Uuid) -> sqlx::Result<Snapshot<Option<Connection>>> {
+    let row = sqlx::query_as!(
+        Row,
+        r#"SELECT c.as_of AS "as_of!", n.id AS "id?", n.kind AS "kind?", n.name AS "name?", n.endpoint AS "endpoint?",
+                  n.port AS "port?", n.username AS "username?", n.has_secret AS "has_secret?",
+                  n.sync_state AS "sync_state?", n.synced_items AS "synced_items?",
+                  n.last_synced_at AS "last_synced_at?", n.last_failed_at AS "last_failed_at?",
+                  n.failure_code AS "failure_code?", n.failure_detail AS "failure_detail?",
+                  n.created_at AS "created_at?", n.updated_at AS "updated_at?", n.version AS "version?"
+           FROM (SELECT coalesce((SELECT k.position FROM checkpoints k
+                                  WHERE k.projection = 'users' AND k.partition = $1), 0) AS as_of) c
+           LEFT JOIN connections n ON n.id = $3 AND n.user_id = $2 LIMIT 1"#,
+        whose.partition,
+        whose.user_id,
+        id
+    );
+    let row = row.fetch_one(db).await?;
+    Ok(Snapshot { as_of: row.as_of, body: row.connection() })
+}

@@ -1,0 +1,80 @@
+//! The caller's time zone: what a day is.
+//!
+//! Days are cut here, not in SQL: the zones that we know and those that the database's system knows are not the same.
+
+use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeDelta, TimeZone, Utc};
+use chrono_tz::Tz;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+/// A time zone.
+#[derive(Clone, Copy, Debug)]
+pub struct Zone(Tz);
+
+/// The zone of a user; UTC until the user is in the read model.
+pub async fn find(db: &mut PgConnection, user_id: Uuid) -> sqlx::Result<Zone> {
+    let name = sqlx::query_scalar!("SELECT time_zone FROM users WHERE id = $1 LIMIT 1", user_id);
+    Ok(name.fetch_optional(db).await?.map_or(Zone(Tz::UTC), |name| Zone::named(&name)))
+}
+
+impl Zone {
+    fn named(name: &str) -> Self {
+        Self(name.parse().unwrap_or(Tz::UTC))
+    }
+
+    /// Its IANA name.
+    pub fn name(self) -> &'static str {
+        self.0.name()
+    }
+
+    /// The day at a moment.
+    pub fn day(self, at: DateTime<Utc>) -> NaiveDate {
+        at.with_timezone(&self.0).date_naive()
+    }
+
+    /// The last `count` days up to and including `last`, oldest first.
+    pub fn days_up_to(last: NaiveDate, count: u16) -> Vec<NaiveDate> {
+        (0..u64::from(count)).rev().filter_map(|back| last.checked_sub_days(Days::new(back))).collect()
+    }
+
+    /// When a day begins: at midnight, or where a change of the clocks swallows it, when it is over.
+    pub fn begin(self, day: NaiveDate) -> DateTime<Utc> {
+        let midnight = day.and_time(NaiveTime::MIN);
+        let mut quarters = (0..96).map(|quarter| midnight + TimeDelta::minutes(15 * quarter));
+        let begin = quarters.find_map(|local| self.0.from_local_datetime(&local).earliest());
+        begin.map_or_else(|| midnight.and_utc(), |begin| begin.to_utc())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> DateTime<Utc> {
+        text.parse().unwrap()
+    }
+
+    fn day(text: &str) -> NaiveDate {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_day_is_the_users_own() {
+        let late = at("2026-11-22T23:30:00Z");
+        assert_eq!(Zone::named("Europe/Berlin").day(late), day("2026-11-23"));
+        assert_eq!(Zone::named("America/New_York").day(late), day("2026-11-22"));
+        assert_eq!(Zone::named("Nowhere/AtAll").day(late), day("2026-11-22"));
+    }
+
+    #[test]
+    fn a_day_begins_at_midnight_or_when_the_clocks_have_jumped_over_it() {
+        assert_eq!(Zone::named("Europe/Berlin").begin(day("2026-11-23")), at("2026-11-22T23:00:00Z"));
+        // In Cairo, clocks went from 00:00 to 01:00 on 2026-04-24.
+        assert_eq!(Zone::named("Africa/Cairo").begin(day("2026-04-24")), at("2026-04-23T22:00:00Z"));
+    }
+
+    #[test]
+    fn days_are_counted_back_from_the_last() {
+        assert_eq!(Zone::days_up_to(day("2026-03-01"), 3), ["2026-02-27", "2026-02-28", "2026-03-01"].map(day));
+    }
+}

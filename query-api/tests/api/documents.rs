@@ -1,0 +1,67 @@
+//! The `OpenAPI` document says what the routes do.
+
+use orbit_platform::http::docs;
+
+use crate::world::World;
+
+#[tokio::test]
+async fn every_route_is_in_the_document_with_its_headers_and_an_example() {
+    let world = World::new().await;
+    let document = docs::document(&world.openapi);
+    let paths = document["paths"].as_object().unwrap();
+    let mut all: Vec<&str> = paths.keys().map(String::as_str).collect();
+    all.sort_unstable();
+    insta::assert_json_snapshot!(all, @r#"
+    [
+      "/api/v1/activities",
+      "/api/v1/activities/export",
+      "/api/v1/activities/search",
+      "/api/v1/activities/types",
+      "/api/v1/activities/{id}",
+      "/api/v1/auth/devices",
+      "/api/v1/auth/me",
+      "/api/v1/auth/tokens",
+      "/api/v1/auth/tokens/{id}",
+      "/api/v1/connections",
+      "/api/v1/connections/{id}",
+      "/api/v1/labels",
+      "/api/v1/labels/{id}",
+      "/api/v1/task-lists",
+      "/api/v1/task-lists/{id}",
+      "/api/v1/tasks",
+      "/api/v1/tasks/board",
+      "/api/v1/tasks/search",
+      "/api/v1/tasks/statistics",
+      "/api/v1/tasks/today",
+      "/api/v1/tasks/trash",
+      "/api/v1/tasks/{id}",
+      "/api/v1/tasks/{id}/subtasks"
+    ]
+    "#);
+    for (path, item) in paths {
+        let operation = &item["get"];
+        assert_eq!(operation["tags"].as_array().map(Vec::len), Some(1), "{path}");
+        assert!(operation["operationId"].is_string(), "{path}");
+        assert!(operation["summary"].is_string() || operation["description"].is_string(), "{path}");
+        let good = &operation["responses"]["200"];
+        assert!(good["headers"]["Orbit-As-Of"].is_object(), "{path}");
+        let content = good["content"].as_object().unwrap().values().next().unwrap();
+        assert!(content["schema"].is_object(), "{path}");
+        for parameter in operation["parameters"].as_array().unwrap() {
+            assert!(parameter["description"].is_string(), "{path}: {parameter}");
+            let needed = parameter["in"] == "path" || parameter["name"] == "q" && path.ends_with("/search");
+            assert_eq!(parameter["required"].as_bool().unwrap_or(false), needed, "{path}: {parameter}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_body_has_an_example_of_its_own_or_of_its_rows() {
+    let world = World::new().await;
+    let document = docs::document(&world.openapi);
+    for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
+        let simple = schema["enum"].is_array();
+        let page = name.starts_with("Page_");
+        assert!(simple || page || schema.get("example").is_some(), "{name}: {schema}");
+    }
+}

@@ -1,0 +1,315 @@
+//! A query API on a database of its own, the facts that fill it, and the requests to it.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::Request,
+    http::{HeaderMap, StatusCode, header},
+};
+use chrono::{DateTime, Utc};
+use clap::Parser;
+use http_body_util::BodyExt;
+use orbit_event_store::MasterKey;
+use orbit_events::{
+    Actor, Content, Envelope, Event, EventId, LabelId, ListId, Metadata, Partitions, Recorded, TaskId, UserId,
+    tasks::{Author, Priority, Status, label, list, task},
+    users::{Profile, login, user},
+};
+use orbit_platform::{
+    auth::{TokenSigner, TokenVerifier},
+    clock::Clock,
+    config::{Environment, Rate, Secret, generate_master_key, generate_signing_key},
+    http::{cursor::CursorKey, layers::serve_layers, limits::RateLimiter},
+    shutdown::Shutdown,
+};
+use orbit_projector::projections;
+use orbit_query_api::{
+    App, Config, Parts,
+    app::{self},
+};
+use orbit_testing::{TestDatabase, TestNats};
+use serde_json::Value;
+use sqlx::PgPool;
+use tower::ServiceExt;
+use uuid::Uuid;
+
+/// The time at which all tests take place: a Sunday evening in Berlin.
+pub const NOW: &str = "2026-11-22T20:28:00Z";
+/// The one whose data most tests are about.
+pub const ADA: UserId = UserId(Uuid::from_u128(0xada));
+/// Somebody else.
+pub const BOB: UserId = UserId(Uuid::from_u128(0xb0b));
+/// A list of Ada's that is called Today.
+pub const TODAY: ListId = ListId(Uuid::from_u128(0xa1));
+/// Another list of Ada's.
+pub const BACKLOG: ListId = ListId(Uuid::from_u128(0xa2));
+
+pub struct World {
+    pub database: TestDatabase,
+    pub nats: TestNats,
+    pub clock: Clock,
+    pub openapi: utoipa::openapi::OpenApi,
+    signer: TokenSigner,
+    router: Router,
+    projections: PgPool,
+    /// What the query API reads with.
+    pub pool: PgPool,
+    position: AtomicI64,
+    life: Shutdown,
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.life.trigger();
+    }
+}
+
+/// What came back.
+pub struct Reply {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub text: String,
+}
+
+impl Reply {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("no JSON: {}", self.text))
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    /// The ids of a page's rows.
+    pub fn ids(&self) -> Vec<Uuid> {
+        assert_eq!(self.status, 200, "{}", self.text);
+        self.json()["data"].as_array().unwrap().iter().map(|row| row["id"].as_str().unwrap().parse().unwrap()).collect()
+    }
+
+    pub fn ok(self) -> Value {
+        assert_eq!(self.status, 200, "{}", self.text);
+        self.json()
+    }
+}
+
+pub fn at(text: &str) -> DateTime<Utc> {
+    text.parse().unwrap()
+}
+
+/// The settings of a process with this database and broker, and secrets of its own.
+pub fn config(database_url: &str, nats_url: &str, nats_prefix: &str) -> Config {
+    let mut config = Config::parse_from(["orbit-query-api"]);
+    config.database.database_url = Secret::new(database_url);
+    config.database.database_connections = 4;
+    config.nats.nats_url = Secret::new(nats_url);
+    nats_prefix.clone_into(&mut config.nats.nats_prefix);
+    config.auth.signing_key = Some(Secret::new(generate_signing_key()));
+    config.keys.master_key = Some(Secret::new(generate_master_key()));
+    config
+}
+
+impl World {
+    pub async fn new() -> Self {
+        Self::with("off").await
+    }
+
+    /// With a limit on searches.
+    pub async fn with(search_rate: &str) -> Self {
+        let (database, nats) = (orbit_testing::database().await, orbit_testing::nats().await);
+        let (clock, life) = (Clock::fixed(at(NOW)), Shutdown::new());
+        let config = config(database.url(), nats.url(), nats.prefix());
+        let pool = app::connect(&config.database).await.unwrap();
+        let development = Environment::Development;
+        let parts = Parts {
+            primary: pool.clone(),
+            pool: pool.clone(),
+            nats: nats.client().clone(),
+            nats_prefix: nats.prefix().to_owned(),
+            clock: clock.clone(),
+            master_key: MasterKey::new([7; 32]),
+            cursor_key: CursorKey::derive(&[7; 32]),
+            verifier: TokenVerifier::from_args(&config.auth, development, clock.clone()).unwrap(),
+            user_limit: RateLimiter::new("user", Rate::Off),
+            search_limit: RateLimiter::new("search", search_rate.parse().unwrap()),
+        };
+        let app = App::start(parts, &life).await.unwrap();
+        let (router, openapi) = app.routes().split_for_parts();
+        let signer = TokenSigner::from_args(&config.auth, development, clock.clone()).unwrap();
+        let options = database.pool().connect_options().as_ref().clone().options([("search_path", "view, public")]);
+        let projections = PgPool::connect_with(options).await.unwrap();
+        let router = serve_layers(router, &config.http);
+        Self { database, nats, clock, life, openapi, signer, router, projections, pool, position: AtomicI64::new(0) }
+    }
+
+    /// A partition that a user is in.
+    pub fn partition(user: UserId) -> i16 {
+        Partitions::DEFAULT.of(user)
+    }
+
+    /// Records a fact at the clock's time: every projection folds it, and their checkpoints follow.
+    pub async fn record(&self, user: UserId, stream_id: Uuid, version: i64, event: impl Into<Event>) -> i64 {
+        let position = self.fold(user, stream_id, version, event.into(), Actor::User).await;
+        for projection in projections::ALL {
+            self.checkpoint(projection.name, user, position).await;
+        }
+        position
+    }
+
+    /// Records a fact without moving a checkpoint.
+    pub async fn fold(&self, user: UserId, stream_id: Uuid, version: i64, event: Event, actor: Actor) -> i64 {
+        let position = self.position.fetch_add(1, Ordering::SeqCst) + 1;
+        let wire_type = event.wire_type().to_owned();
+        let id = u128::try_from(position).unwrap();
+        let envelope = Envelope {
+            position,
+            event_id: EventId(Uuid::from_u128((0xfac7 << 64) + id)),
+            user_id: user,
+            category: wire_type.split('.').next().unwrap().to_owned(),
+            stream_id,
+            version,
+            wire_type,
+            schema_version: 1,
+            recorded_at: self.clock.now(),
+            metadata: Metadata {
+                actor,
+                correlation_id: Uuid::from_u128(0xc0),
+                causation_id: None,
+                session_id: Some(login_of(user)),
+                traceparent: None,
+            },
+        };
+        let fact = Recorded { envelope, content: Content::Open(event) };
+        let mut connection = self.projections.acquire().await.unwrap();
+        for projection in projections::ALL {
+            if projection.interest.wants(&fact.envelope) {
+                projection.apply(&mut connection, &[&fact]).await.unwrap();
+            }
+        }
+        position
+    }
+
+    pub async fn checkpoint(&self, projection: &str, user: UserId, position: i64) {
+        sqlx::query(
+            "INSERT INTO view.checkpoints (projection, partition, position) VALUES ($1, $2, $3)
+             ON CONFLICT (projection, partition) DO UPDATE SET position = excluded.position",
+        )
+        .bind(projection)
+        .bind(Self::partition(user))
+        .bind(position)
+        .execute(self.database.pool())
+        .await
+        .unwrap();
+    }
+
+    /// A user with a profile, logged in.
+    pub async fn register(&self, user: UserId, name: &str, time_zone: &str) -> i64 {
+        let profile = Profile {
+            name: name.to_owned(),
+            avatar_url: None,
+            time_zone: time_zone.to_owned(),
+            locale: "de-DE".to_owned(),
+            working_hours: vec![],
+        };
+        let registered = user::Registered {
+            email: format!("{}@example.org", name.to_lowercase()),
+            password_hash: "$argon2id$never-shown".to_owned(),
+            profile,
+        };
+        self.record(user, user.0, 1, user::Event::from(registered)).await;
+        let logged_in = login::LoggedIn {
+            refresh_hash: "never-shown".to_owned(),
+            device_name: Some(format!("{name}'s laptop")),
+            user_agent: Some("curl/8.5.0".to_owned()),
+            address: Some("203.0.113.7".to_owned()),
+            expires_at: at("2026-12-22T20:28:00Z"),
+        };
+        self.record(user, login_of(user), 1, login::Event::from(logged_in)).await
+    }
+
+    /// Ada in Berlin, with two lists.
+    pub async fn with_ada(self) -> Self {
+        self.register(ADA, "Ada", "Europe/Berlin").await;
+        for (list, name, position) in [(TODAY, "Today", "b"), (BACKLOG, "Backlog", "a")] {
+            let created = list::Created { name: name.to_owned(), color: None, position: position.to_owned() };
+            self.record(ADA, list.0, 1, list::Event::from(created)).await;
+        }
+        self
+    }
+
+    pub async fn task(&self, id: u128, change: impl FnOnce(&mut task::Created)) -> i64 {
+        let mut created = task::Created {
+            list_id: BACKLOG,
+            parent_id: None,
+            title: format!("Task {id}"),
+            description: None,
+            priority: Priority::Medium,
+            status: Status::Open,
+            due_date: None,
+            position: format!("{id:04}"),
+            labels: vec![],
+            created_by: Author::User,
+            extracted_from: None,
+        };
+        change(&mut created);
+        self.record(ADA, task_id(id).0, 1, task::Event::from(created)).await
+    }
+
+    pub async fn on_task(&self, id: u128, version: i64, event: impl Into<task::Event>) -> i64 {
+        self.record(ADA, task_id(id).0, version, event.into()).await
+    }
+
+    pub async fn label(&self, id: u128, name: &str) -> LabelId {
+        let label = LabelId(Uuid::from_u128(0xb1_0000 + id));
+        let created = label::Created { name: name.to_owned(), color: None };
+        self.record(ADA, label.0, 1, label::Event::from(created)).await;
+        label
+    }
+
+    pub fn token(&self, user: UserId) -> String {
+        self.signer.sign(user.0, login_of(user)).token
+    }
+
+    /// `GET /api/v1` + path, as a user.
+    pub async fn get(&self, user: UserId, path: &str) -> Reply {
+        self.get_with(user, path, &[]).await
+    }
+
+    pub async fn get_with(&self, user: UserId, path: &str, headers: &[(&str, &str)]) -> Reply {
+        let token = format!("Bearer {}", self.token(user));
+        let mut all = vec![(header::AUTHORIZATION.as_str(), token.as_str())];
+        all.extend(headers);
+        self.send(path, &all).await
+    }
+
+    pub async fn send(&self, path: &str, headers: &[(&str, &str)]) -> Reply {
+        let mut request = Request::get(format!("/api/v1{path}"));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = self.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        let (status, headers) = (response.status(), response.headers().clone());
+        assert_ne!(status, StatusCode::INTERNAL_SERVER_ERROR, "{path}");
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        Reply { status: status.as_u16(), headers, text: String::from_utf8(body.to_vec()).unwrap() }
+    }
+}
+
+pub fn task_id(id: u128) -> TaskId {
+    TaskId(Uuid::from_u128((0x7a5c << 64) + id))
+}
+
+pub fn login_of(user: UserId) -> Uuid {
+    Uuid::from_u128(user.0.as_u128() << 64)
+}
+
+/// `+` in a query is a space.
+pub fn encode(text: &str) -> String {
+    text.bytes()
+        .map(|byte| match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => char::from(byte).to_string(),
+            byte => format!("%{byte:02X}"),
+        })
+        .collect()
+}

@@ -1,0 +1,21 @@
+//! The `orbit` command: everything that a person starts from a terminal, and the one place besides the system tests
+//! that sees every process.
+//!
+//! Reading order: [`cli`] (the words) · [`up`] (servers, secrets, schema, all roles in one process) · [`serve`] (one
+//! role) · [`schema`] (migrations) · [`doctor`] · [`parked`] · [`settings`] · [`mod@bench`].
+
+pub mod bench;
+pub mod cli;
+mod completions;
+pub mod doctor;
+mod failure;
+pub mod parked;
+mod place;
+mod print;
+mod ready;
+pub mod schema;
+pub mod serve;
+pub mod settings;
+pub mod up;
+
+pub use cli::main;

@@ -1,0 +1,175 @@
+//! All roles in one process: the command API with the relay, the projector, the query API, behind one listener.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use axum::Router;
+use chrono::TimeDelta;
+use orbit_command_api::app as command_api;
+use orbit_event_store::{Limits, Log, MasterKey, Vault, relay::History};
+use orbit_platform::{
+    auth::{TokenSigner, TokenVerifier},
+    clock::Clock,
+    http::{cursor::CursorKey, docs, health, layers::serve_layers, limits::RateLimiter, serve},
+    nats::{self, FirstConnection},
+    postgres,
+    problem::{self, Registry},
+    shutdown::{self, Shutdown},
+    telemetry::metrics,
+};
+use orbit_query_api::app as query_api;
+use sqlx::PgPool;
+use tokio::net::TcpListener;
+
+use super::Args;
+
+const HTTP: &str = "http";
+const QUERY: &str = "query-api";
+const PROJECTOR: &str = "projector";
+const COMMAND: &str = "command-api";
+
+/// How this process calls itself towards servers.
+const NAME: &str = "orbit";
+/// How long a role may take to end what it is doing. Requests under way have their own ten seconds within the first.
+const GRACE: Duration = Duration::from_secs(12);
+
+/// Everything at work. Each role has a life of its own, so that they can be ended in order.
+#[derive(Debug)]
+pub struct Stack {
+    /// In the order in which they are to end: nobody may be left without what it needs.
+    roles: [(&'static str, Shutdown); 4],
+}
+
+impl Stack {
+    /// Connects and starts every role, then serves.
+    pub async fn start(args: &Args, listener: TcpListener) -> anyhow::Result<Self> {
+        // Lives of their own and not children of one: at its end they would all end at once.
+        let stack = Self { roles: [HTTP, QUERY, PROJECTOR, COMMAND].map(|name| (name, Shutdown::new())) };
+        match stack.connect(args).await {
+            Ok(router) => {
+                let life = stack.life(HTTP);
+                life.spawn("http", {
+                    let life = life.clone();
+                    async move { serve::serve(listener, router, &life).await }
+                });
+                tracing::info!("every role runs");
+                Ok(stack)
+            }
+            Err(error) => {
+                // What could be started is stopped again; why the rest could not is what is told.
+                let _ = stack.stop().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Resolves when a role has ended by itself, which only a bug makes it do.
+    pub async fn broken(&self) {
+        let ends = self.roles.iter().map(|(_, life)| Box::pin(life.cancelled()));
+        futures_util::future::select_all(ends).await;
+    }
+
+    /// Ends the roles one after the other: nobody asks any more, read models rest, what was accepted is appended.
+    pub async fn stop(self) -> anyhow::Result<()> {
+        let mut outcome = Ok(());
+        for (role, life) in self.roles {
+            match life.finish(GRACE).await {
+                Ok(()) => tracing::info!(role, "stopped"),
+                Err(fault @ shutdown::Fault::Timeout { .. }) => tracing::warn!(role, %fault, "left behind"),
+                Err(fault) if outcome.is_ok() => outcome = Err(fault),
+                Err(fault) => tracing::error!(role, %fault, "broken as well"),
+            }
+        }
+        Ok(outcome?)
+    }
+
+    fn life(&self, role: &str) -> &Shutdown {
+        let found = self.roles.iter().find(|(name, _)| *name == role);
+        &found.unwrap_or(&self.roles[0]).1
+    }
+
+    async fn connect(&self, args: &Args) -> anyhow::Result<Router> {
+        let environment = args.environment.environment;
+        let clock = Clock::system();
+        let master = args.keys.master_key(environment)?;
+        let verifier = TokenVerifier::from_args(&args.auth, environment, clock.clone())?;
+        let jwks = verifier.jwks().clone();
+        // Now and not in the background: a wrong address or password is to be said at once.
+        nats::connect(&args.nats, NAME, FirstConnection::Required)
+            .await?
+            .drain()
+            .await
+            .context("NATS went away again")?;
+        let nats = nats::connect(&args.nats, NAME, FirstConnection::Retried).await?;
+        let pools = Pools::connect(args).await?;
+        // One limit per user, whichever role answers.
+        let user_limit = RateLimiter::new("user", args.http.rate_user);
+
+        let commands = command_api::Parts {
+            pool: pools.command.clone(),
+            nats: nats.clone(),
+            nats_prefix: args.nats.nats_prefix.clone(),
+            clock: clock.clone(),
+            master_key: MasterKey::new(*master.expose()),
+            signer: TokenSigner::from_args(&args.auth, environment, clock.clone())?,
+            verifier: verifier.clone(),
+            user_limit: user_limit.clone(),
+            login_limit: RateLimiter::new("login", args.http.rate_login),
+            refresh_ttl: TimeDelta::seconds(args.auth.refresh_token_ttl_s.into()),
+            limits: Limits::default(),
+            history: History::default(),
+        };
+        let commands = command_api::App::start(commands, self.life(COMMAND)).await?;
+        let facts = orbit_projector::Deps {
+            log: Log::new(pools.projector.clone()),
+            vault: Vault::new(pools.projector.clone(), &MasterKey::new(*master.expose()), clock.clone()),
+            pool: pools.projector.clone(),
+            nats: nats.clone(),
+            prefix: args.nats.nats_prefix.clone(),
+            clock: clock.clone(),
+        };
+        orbit_projector::start(facts, self.life(PROJECTOR));
+        let queries = query_api::Parts {
+            pool: pools.query.clone(),
+            primary: pools.query.clone(),
+            nats,
+            nats_prefix: args.nats.nats_prefix.clone(),
+            clock,
+            master_key: MasterKey::new(*master.expose()),
+            cursor_key: CursorKey::derive(master.expose()),
+            verifier,
+            user_limit,
+            search_limit: RateLimiter::new("search", args.http.rate_search),
+        };
+        let queries = query_api::App::start(queries, self.life(QUERY)).await?;
+
+        metrics::start_upkeep(self.life(COMMAND));
+        let (router, openapi) = commands.routes().merge(queries.routes()).split_for_parts();
+        let router = router
+            .merge(docs::router(&openapi))
+            .merge(docs::jwks_router(&jwks))
+            .merge(problem::router(Registry::new(command_api::App::problems())))
+            // Both roles need the same two servers.
+            .merge(health::router(commands.probes()));
+        Ok(serve_layers(router, &args.http))
+    }
+}
+
+/// A pool for each role: its connections may do what the role may, and one role's rush does not starve the others.
+#[derive(Debug)]
+struct Pools {
+    command: PgPool,
+    projector: PgPool,
+    query: PgPool,
+}
+
+impl Pools {
+    async fn connect(args: &Args) -> anyhow::Result<Self> {
+        let path = Some(orbit_projector::SEARCH_PATH);
+        Ok(Self {
+            command: postgres::connect_as(&args.database, "orbit command-api", None, command_api::ROLE).await?,
+            projector: postgres::connect_as(&args.database, "orbit projector", path, orbit_projector::ROLE).await?,
+            query: query_api::connect(&args.database).await?,
+        })
+    }
+}

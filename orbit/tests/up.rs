@@ -1,0 +1,133 @@
+//! `orbit up` from the first start to the last: what it serves, what it leaves, how it comes back.
+#![allow(clippy::unwrap_used, reason = "tests; the helpers too")]
+
+mod common;
+
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
+
+use common::{TestHome, Up, kill, mode, orbit, until};
+use serde_json::{Value, json};
+
+#[tokio::test]
+async fn everything_is_served_at_one_address_and_nothing_is_left_running() {
+    let home = TestHome::new().await;
+    let mut up = Up::start(&home, &[]);
+    let said = up.said();
+    for what in [up.address.as_str(), "/docs", "data", "orbit.log", "curl"] {
+        assert!(said.contains(what), "{what} in {said}");
+    }
+    for path in ["/health", "/health/ready", "/openapi.json", "/.well-known/jwks.json"] {
+        assert_eq!(up.get(path).await.0, 200, "{path}");
+    }
+    let ready = up.get("/health/ready").await.1;
+    assert_eq!((&ready["checks"]["postgres"], &ready["checks"]["nats"]), (&json!("ok"), &json!("ok")), "{ready}");
+    let document = up.get("/openapi.json").await.1;
+    let both = &document["paths"]["/api/v1/tasks"];
+    assert!(both["get"].is_object() && both["post"].is_object(), "one document for reads and writes");
+    for path in ["/metrics", "/docs", "/problems"] {
+        let answer = common::client().get(format!("{}{path}", up.address)).send().await.unwrap();
+        assert_eq!(answer.status(), 200, "{path}");
+    }
+
+    let secrets = home.path().join("secrets");
+    assert_eq!(mode(&secrets), 0o700);
+    for entry in fs::read_dir(&secrets).unwrap() {
+        assert_eq!(mode(&entry.unwrap().path()), 0o600);
+    }
+
+    up.signal("INT");
+    assert!(up.ended().success(), "{}", up.said());
+    assert_eq!(home.running(), [0; 0]);
+}
+
+#[tokio::test]
+async fn the_line_to_try_works_as_it_is_printed() {
+    let home = TestHome::new().await;
+    let up = Up::start(&home, &[]);
+    let said = up.said();
+    let line = said.lines().map(str::trim).find(|line| line.starts_with("curl ")).unwrap().to_owned();
+    let output = std::process::Command::new("sh").args(["-c", &line]).output().unwrap();
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{line}: {output:?}"));
+    assert!(answer["access_token"].is_string(), "{line}: {answer}");
+    up.stop();
+}
+
+#[tokio::test]
+async fn the_second_start_is_quick_and_has_yesterdays_data() {
+    let home = TestHome::new().await;
+    let up = Up::start(&home, &[]);
+    let token = up.register("ada@example.org").await;
+    let (status, _) = up.post("/api/v1/tasks", &token, &json!({ "title": "Stay" })).await;
+    assert_eq!(status, 201);
+    up.stop();
+
+    let begun = Instant::now();
+    let up = Up::start(&home, &[]);
+    // 3 s is for the release build on a quiet machine; this is neither.
+    assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
+    until("yesterday's task is there", || async { up.titles(&token).await == ["Stay"] }).await;
+    up.stop();
+}
+
+#[tokio::test]
+async fn what_was_answered_survives_kill_9_and_nothing_keeps_running_without_its_owner() {
+    let home = TestHome::new().await;
+    let mut up = Up::start(&home, &[]);
+    let token = up.register("ada@example.org").await;
+    let (status, _) = up.post("/api/v1/tasks", &token, &json!({ "title": "Survive" })).await;
+    assert_eq!(status, 201);
+    up.signal("KILL");
+    up.ended();
+    until("the servers are gone", || async { home.running().is_empty() }).await;
+
+    let up = Up::start(&home, &[]);
+    until("the task is there", || async { up.titles(&token).await == ["Survive"] }).await;
+    let doctor = orbit().arg("doctor").env("ORBIT_HOME", home.path()).output().unwrap();
+    assert!(
+        doctor.status.success(),
+        "{}{}",
+        String::from_utf8_lossy(&doctor.stdout),
+        String::from_utf8_lossy(&doctor.stderr)
+    );
+    up.stop();
+    assert_eq!(home.running(), [0; 0]);
+}
+
+#[tokio::test]
+async fn a_server_that_dies_ends_orbit_with_its_name() {
+    let home = TestHome::new().await;
+    for (file, name) in [("nats/nats.pid", "NATS"), ("postgres/postmaster.pid", "PostgreSQL")] {
+        let mut up = Up::start(&home, &[]);
+        kill("KILL", home.pid_of(file));
+        let status = up.ended();
+        assert_eq!(status.code(), Some(1), "{}", up.said());
+        let said = up.said();
+        let error: Vec<&str> = said.lines().filter(|line| line.starts_with("error: ")).collect();
+        assert_eq!(error.len(), 1, "{said}");
+        assert!(error[0].contains(&format!("{name} has ended unexpectedly")), "{said}");
+        until("the other one is gone as well", || async { home.running().is_empty() }).await;
+    }
+}
+
+#[tokio::test]
+async fn the_demo_is_filled_once() {
+    let home = TestHome::new().await;
+    let mut counts = Vec::new();
+    for _ in 0..2 {
+        let up = Up::start(&home, &["--demo"]);
+        let said = up.said();
+        let password = fs::read_to_string(home.path().join("secrets/demo-password")).unwrap();
+        assert!(said.contains("demo@orbit.localhost") && said.contains(password.trim()), "{said}");
+        let body = json!({ "email": "demo@orbit.localhost", "password": password.trim() });
+        let (status, answer) = up.post("/api/v1/auth/login", "", &body).await;
+        assert_eq!(status, 200, "{answer}");
+        let token = answer["access_token"].as_str().unwrap();
+        until("the tasks are there", || async { up.titles(token).await.len() >= 16 }).await;
+        counts.push(up.titles(token).await.len());
+        up.stop();
+    }
+    assert_eq!(counts[0], counts[1]);
+}

@@ -1,0 +1,157 @@
+//! Every route of the document, asked by somebody with somebody else's ids. A new route is asked without a new line here.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use crate::{
+    document::{Operation, operations},
+    world::{Session, World},
+};
+
+/// In every text that Ada writes, and in none of Bob's.
+const MARK: &str = "Zanzibar";
+
+/// One of everything of Ada's, by the collection in whose paths its id stands.
+async fn fill(world: &World, ada: &Session) -> BTreeMap<&'static str, Uuid> {
+    let make = async |path: &str, body: Value| world.post(path).by(ada).json(&body).send().await.expect(201).id();
+    let label = make("/labels", json!({"name": MARK})).await;
+    let list = make("/task-lists", json!({"name": MARK})).await;
+    let body =
+        json!({"title": MARK, "description": MARK, "list_id": list, "labels": [label], "due_date": "2026-11-22"});
+    let task = make("/tasks", body).await;
+    make("/tasks", json!({"title": format!("{MARK}, too"), "parent_id": task})).await;
+    let trashed = make("/tasks", json!({"title": format!("{MARK} no more")})).await;
+    world.call("DELETE", &format!("/tasks/{trashed}")).by(ada).send().await.expect(204);
+    let token = make("/auth/tokens", json!({"name": MARK, "scopes": ["admin"]})).await;
+    let body = json!({"kind": "n8n", "name": MARK, "endpoint": "http://n8n.local"});
+    let connection = make("/connections", body).await;
+    world.caught_up().await;
+    let activities = world.get("/activities").by(ada).send().await.expect(200);
+    let activity = activities.each("id")[0].as_str().unwrap().parse().unwrap();
+    BTreeMap::from([
+        ("activities", activity),
+        ("connections", connection),
+        ("devices", ada.login()),
+        ("labels", label),
+        ("task-lists", list),
+        ("tasks", task),
+        ("tokens", token),
+    ])
+}
+
+/// The path with Ada's ids in it.
+fn addressed(path: &str, ids: &BTreeMap<&str, Uuid>) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    for part in path.split('/') {
+        let id = part.starts_with('{').then(|| parts.last().and_then(|collection| ids.get(collection.as_str())));
+        parts.push(match id {
+            Some(id) => id.unwrap_or_else(|| panic!("{path}: make one of these in fill()")).to_string(),
+            None => part.to_owned(),
+        });
+    }
+    parts.join("/")
+}
+
+/// The ids that a body may name, by field.
+fn foreign(field: &str, ids: &BTreeMap<&str, Uuid>) -> Option<Value> {
+    match field {
+        "list_id" => Some(json!(ids["task-lists"])),
+        "parent_id" | "before_id" | "after_id" => Some(json!(ids["tasks"])),
+        "labels" => Some(json!([ids["labels"]])),
+        _ => None,
+    }
+}
+
+async fn ask(world: &World, by: &Session, operation: &Operation, path: &str) -> crate::world::Answer {
+    let call = world.call(&operation.method, path).by(by);
+    let call = if operation.example.is_null() { call } else { call.json(&operation.example) };
+    call.send().await
+}
+
+#[tokio::test]
+async fn what_is_somebody_elses_is_not_there() {
+    let world = World::new().await;
+    let (ada, bob) = (world.register("ada").await, world.register("bob").await);
+    let ids = fill(&world, &ada).await;
+    let head = world.head().await;
+    let mut asked = 0;
+    for operation in operations(&world.document().await).iter().filter(|operation| operation.path.contains('{')) {
+        let path = addressed(&operation.path, &ids);
+        ask(&world, &bob, operation, &path).await.refused(404, "not_found");
+        if operation.method == "GET" {
+            // The path is right: its owner finds something there.
+            ask(&world, &ada, operation, &path).await.expect(200);
+        }
+        asked += 1;
+    }
+    assert!(asked >= 20, "only {asked} routes");
+    assert_eq!(world.head().await, head, "something was appended after all");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn lists_and_searches_hold_nothing_of_somebody_elses() {
+    let world = World::new().await;
+    let (ada, bob) = (world.register("ada").await, world.register("bob").await);
+    let ids = fill(&world, &ada).await;
+    world.caught_up().await;
+    let mut asked = 0;
+    for operation in operations(&world.document().await) {
+        if operation.method != "GET" || operation.path.contains('{') {
+            continue;
+        }
+        let mut questions = vec![String::new()];
+        for name in
+            operation.parameters.iter().filter(|one| one["in"] == "query").filter_map(|one| one["name"].as_str())
+        {
+            match name {
+                "q" => questions.push(format!("?q={MARK}")),
+                "list_id" => questions.push(format!("?list_id={}", ids["task-lists"])),
+                "parent_id" => questions.push(format!("?parent_id={}", ids["tasks"])),
+                "label" | "labels" | "label_id" => questions.push(format!("?{name}={}", ids["labels"])),
+                "entity_id" => questions.push(format!("?entity_id={}", ids["tasks"])),
+                _ => {}
+            }
+        }
+        for question in questions {
+            let answer = world.get(&format!("{}{question}", operation.path)).by(&bob).send().await;
+            assert!(answer.status < 500, "{answer:?}");
+            let holds = |text: &str| answer.status == 200 && answer.body.contains(text);
+            assert!(!holds(MARK) && !holds("ada@example.org"), "{answer:?}");
+            for id in ids.values().chain([&ada.id]) {
+                assert!(!holds(&id.to_string()), "{answer:?}");
+            }
+            asked += usize::from(answer.status == 200);
+        }
+    }
+    assert!(asked >= 12, "only {asked} answers");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn bodies_cannot_name_what_is_somebody_elses() {
+    let world = World::new().await;
+    let (ada, bob) = (world.register("ada").await, world.register("bob").await);
+    let theirs = fill(&world, &ada).await;
+    let own = fill(&world, &bob).await;
+    let head = world.head().await;
+    let mut asked = 0;
+    for operation in operations(&world.document().await) {
+        for field in operation.fields() {
+            let Some(value) = foreign(&field, &theirs) else { continue };
+            let mut body: Map<String, Value> = operation.example.as_object().cloned().unwrap_or_default();
+            // A neighbour is named alone.
+            body.retain(|name, _| !["list_id", "before_id", "after_id"].contains(&name.as_str()));
+            body.insert(field.clone(), value);
+            let call = world.call(&operation.method, &addressed(&operation.path, &own)).by(&bob);
+            let answer = call.json(&Value::Object(body)).send().await;
+            assert!([404, 422].contains(&answer.status), "{field}: {answer:?}");
+            asked += 1;
+        }
+    }
+    assert!(asked >= 10, "only {asked} fields");
+    assert_eq!(world.head().await, head, "something was appended after all");
+    world.stop().await;
+}

@@ -1,0 +1,306 @@
+//! A whole Orbit of one test's own: all roles, put together as `orbit up` does, over its own database and NATS prefix.
+//!
+//! Two processes in miniature, each with a runtime of its own: the front (commands with the relay, queries, HTTP) and
+//! the projector. Killing one drops its runtime, and with it every task at whatever it was doing.
+
+mod client;
+mod read_models;
+
+use std::{net::SocketAddr, time::Duration};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use clap::Parser;
+use orbit_command_api::app as command_api;
+use orbit_event_store::{Limits, Log, MasterKey, Vault, relay::History};
+use orbit_events::subjects;
+use orbit_platform::{
+    auth::{TokenSigner, TokenVerifier},
+    clock::Clock,
+    config::{AuthArgs, DatabaseArgs, Environment, HttpArgs, NatsArgs, Secret, generate_signing_key},
+    http::{cursor::CursorKey, docs, health, layers::serve_layers, limits::RateLimiter, serve},
+    nats::{self, FirstConnection},
+    postgres,
+    problem::{self, Registry},
+    shutdown::Shutdown,
+};
+use orbit_query_api::app as query_api;
+use orbit_testing::{TestDatabase, TestNats, eventually};
+use tokio::{net::TcpListener, runtime::Runtime};
+
+pub use client::{Answer, Call, PASSWORD, Session};
+
+/// Long enough for a busy machine; every wait ends as soon as it can.
+pub const SOON: Duration = Duration::from_secs(30);
+const KEY: [u8; 32] = [7; 32];
+
+/// Everything that a test needs.
+pub struct World {
+    pub database: TestDatabase,
+    pub nats: TestNats,
+    pub http: reqwest::Client,
+    settings: Settings,
+    front: Process<SocketAddr>,
+    projector: Option<Process<()>>,
+}
+
+/// What both processes are told. Rate limits are off: tests call faster than users.
+#[derive(Clone)]
+struct Settings {
+    http: HttpArgs,
+    auth: AuthArgs,
+    database: DatabaseArgs,
+    nats: NatsArgs,
+}
+
+#[derive(Parser)]
+struct Flags {
+    #[command(flatten)]
+    http: HttpArgs,
+    #[command(flatten)]
+    auth: AuthArgs,
+}
+
+/// A process in miniature.
+struct Process<T> {
+    runtime: Option<Runtime>,
+    life: Shutdown,
+    made: T,
+}
+
+impl<T: Send + 'static> Process<T> {
+    async fn start<F>(start: impl FnOnce(Shutdown) -> F) -> Self
+    where
+        F: Future<Output = T> + Send + 'static,
+    {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let life = Shutdown::new();
+        let made = runtime.spawn(start(life.clone())).await.unwrap();
+        Self { runtime: Some(runtime), life, made }
+    }
+}
+
+impl<T> Process<T> {
+    /// As on SIGTERM: in order, and nothing may have panicked.
+    async fn stop(mut self) {
+        self.life.finish(SOON).await.unwrap();
+        self.kill();
+    }
+
+    /// As on SIGKILL: nothing gets to its end.
+    fn kill(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl<T> Drop for Process<T> {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+impl World {
+    /// On the servers of the test run.
+    pub async fn new() -> Self {
+        Self::on(orbit_testing::database().await, orbit_testing::nats().await).await
+    }
+
+    /// On these.
+    pub async fn on(database: TestDatabase, nats: TestNats) -> Self {
+        let flags = ["test", "--rate-user=off", "--rate-login=off", "--rate-search=off"];
+        let Flags { http, auth } = Flags::parse_from(flags);
+        let settings = Settings {
+            http,
+            auth: AuthArgs { signing_key: Some(Secret::new(generate_signing_key())), ..auth },
+            database: DatabaseArgs {
+                database_url: Secret::new(database.url()),
+                database_connections: 6,
+                database_acquire_timeout_ms: 5_000,
+            },
+            nats: NatsArgs { nats_url: Secret::new(nats.url()), nats_prefix: nats.prefix().to_owned() },
+        };
+        let front = start_front(&settings).await;
+        let projector = Some(start_projector(&settings).await);
+        // A server that refuses a body before it has read it closes the connection, and a client that keeps connections
+        // may notice too late.
+        let http = reqwest::Client::builder().pool_max_idle_per_host(0).build().unwrap();
+        Self { database, nats, http, settings, front, projector }
+    }
+
+    /// A request; completed with the methods of [`Call`]. Paths begin below `/api/v1`, or with `/api` or at the root
+    /// as they are if they begin with `//`.
+    pub fn call(&self, method: &str, path: &str) -> Call {
+        let path = match path.strip_prefix("//") {
+            Some(root) => format!("/{root}"),
+            None if path.starts_with("/api/") => path.to_owned(),
+            None => format!("/api/v1{path}"),
+        };
+        Call::new(&self.http, method, format!("http://{}{path}", self.front.made))
+    }
+
+    pub fn get(&self, path: &str) -> Call {
+        self.call("GET", path)
+    }
+
+    pub fn post(&self, path: &str) -> Call {
+        self.call("POST", path)
+    }
+
+    /// Registers somebody, and waits until queries know them.
+    pub async fn register(&self, name: &str) -> Session {
+        let body = serde_json::json!({"email": format!("{name}@example.org"), "password": PASSWORD, "name": name});
+        let registered = self.post("/auth/register").json(&body).send().await.expect(201);
+        let session = Session::of(&registered);
+        // Each is of another projection. One that falls behind says so, and is asked again.
+        for path in ["/auth/me", "/task-lists"] {
+            eventually(SOON, || async {
+                let answer = self.get(path).by(&session).after(registered.position()).send().await;
+                if answer.status == 200 { Ok(()) } else { Err(answer) }
+            })
+            .await;
+        }
+        session
+    }
+
+    /// A token of somebody's that was issued at another time.
+    pub fn token_at(&self, of: &Session, at: DateTime<Utc>) -> String {
+        sign(&self.settings.auth, at, of)
+    }
+
+    /// A token of somebody's as another issuer would make it.
+    pub fn forged(&self, of: &Session, change: impl FnOnce(&mut AuthArgs)) -> String {
+        let mut auth = self.settings.auth.clone();
+        change(&mut auth);
+        sign(&auth, Clock::system().now(), of)
+    }
+
+    /// The document that the running server shows.
+    pub async fn document(&self) -> serde_json::Value {
+        self.get("//openapi.json").send().await.expect(200).json()
+    }
+
+    /// How many facts there are.
+    pub async fn head(&self) -> i64 {
+        sqlx::query_scalar("SELECT position FROM log.head").fetch_one(self.database.pool()).await.unwrap()
+    }
+
+    /// The name of the stream of the log's present epoch.
+    pub async fn stream_name(&self) -> String {
+        let epoch = sqlx::query_scalar("SELECT epoch FROM log.head").fetch_one(self.database.pool()).await.unwrap();
+        subjects::stream_name(self.nats.prefix(), epoch)
+    }
+
+    /// Waits until the stream's last sequence is the log's position (invariant 2).
+    pub async fn relayed(&self) {
+        eventually(SOON, || async {
+            let stream = self.nats.jetstream().get_stream(self.stream_name().await).await;
+            let last =
+                stream.map_err(|error| error.to_string())?.get_info().await.map_err(|error| error.to_string())?;
+            let (sequence, head) = (last.state.last_sequence, self.head().await);
+            if u64::try_from(head) == Ok(sequence) { Ok(()) } else { Err(format!("{sequence} of {head}")) }
+        })
+        .await;
+    }
+
+    /// Kills the projector where it stands, and starts another one.
+    pub async fn crash_projector(&mut self) {
+        self.projector = None;
+        self.projector = Some(start_projector(&self.settings).await);
+    }
+
+    /// Kills everything that takes requests, and the relay with it, and starts it anew at another address.
+    pub async fn crash_front(&mut self) {
+        self.front.kill();
+        self.front = start_front(&self.settings).await;
+    }
+
+    /// Stops everything in order. A task that panicked fails the test here.
+    pub async fn stop(self) {
+        self.front.stop().await;
+        if let Some(projector) = self.projector {
+            projector.stop().await;
+        }
+    }
+}
+
+fn sign(auth: &AuthArgs, at: DateTime<Utc>, of: &Session) -> String {
+    let signer = TokenSigner::from_args(auth, Environment::Development, Clock::fixed(at)).unwrap();
+    signer.sign(of.id, of.login()).token
+}
+
+async fn start_projector(settings: &Settings) -> Process<()> {
+    let settings = settings.clone();
+    Process::start(|life| async move {
+        let path = Some(orbit_projector::SEARCH_PATH);
+        let pool = postgres::connect_as(&settings.database, "projector", path, orbit_projector::ROLE).await.unwrap();
+        let clock = Clock::system();
+        let deps = orbit_projector::Deps {
+            log: Log::new(pool.clone()),
+            vault: Vault::new(pool.clone(), &MasterKey::new(KEY), clock.clone()),
+            pool,
+            nats: nats::connect(&settings.nats, "projector", FirstConnection::Retried).await.unwrap(),
+            prefix: settings.nats.nats_prefix.clone(),
+            clock,
+        };
+        orbit_projector::start(deps, &life);
+    })
+    .await
+}
+
+async fn start_front(settings: &Settings) -> Process<SocketAddr> {
+    let settings = settings.clone();
+    Process::start(|life| async move { front(settings, life).await }).await
+}
+
+async fn front(settings: Settings, life: Shutdown) -> SocketAddr {
+    let Settings { http, auth, database, nats } = &settings;
+    let clock = Clock::system();
+    let verifier = TokenVerifier::from_args(auth, Environment::Development, clock.clone()).unwrap();
+    let jwks = verifier.jwks().clone();
+    let client = nats::connect(nats, "front", FirstConnection::Retried).await.unwrap();
+    let limiter = |name| RateLimiter::new(name, http.rate_user);
+    let commands = command_api::Parts {
+        pool: postgres::connect_as(database, "commands", None, command_api::ROLE).await.unwrap(),
+        nats: client.clone(),
+        nats_prefix: nats.nats_prefix.clone(),
+        clock: clock.clone(),
+        master_key: MasterKey::new(KEY),
+        signer: TokenSigner::from_args(auth, Environment::Development, clock.clone()).unwrap(),
+        verifier: verifier.clone(),
+        user_limit: limiter("user"),
+        login_limit: limiter("login"),
+        refresh_ttl: TimeDelta::days(30),
+        limits: Limits::default(),
+        history: History::default(),
+    };
+    let commands = command_api::App::start(commands, &life).await.unwrap();
+    let pool = query_api::connect(database).await.unwrap();
+    let queries = query_api::Parts {
+        pool: pool.clone(),
+        primary: pool,
+        nats: client,
+        nats_prefix: nats.nats_prefix.clone(),
+        clock,
+        master_key: MasterKey::new(KEY),
+        cursor_key: CursorKey::derive(&KEY),
+        verifier,
+        user_limit: limiter("user"),
+        search_limit: limiter("search"),
+    };
+    let queries = query_api::App::start(queries, &life).await.unwrap();
+    let (router, openapi) = commands.routes().merge(queries.routes()).split_for_parts();
+    let router = router
+        .merge(docs::router(&openapi))
+        .merge(docs::jwks_router(&jwks))
+        .merge(problem::router(Registry::new(command_api::App::problems())))
+        .merge(health::router(commands.probes()));
+    let router = serve_layers(router, http);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    life.spawn("http", {
+        let life = life.clone();
+        async move { serve::serve(listener, router, &life).await }
+    });
+    address
+}

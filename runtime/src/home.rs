@@ -93,7 +93,7 @@ impl Home {
             .and_then(|()| writeln!(file, "{}", std::process::id()))
             .and_then(|()| file.flush());
         written.attempt(|| format!("write {}", path.display()))?;
-        Ok(HomeLock { _file: file })
+        Ok(HomeLock { file })
     }
 
     /// Creates the directory, enterable by everybody (the secrets inside are not), whatever the umask.
@@ -105,7 +105,15 @@ impl Home {
 /// Holds a [`Home`] for this process.
 #[derive(Debug)]
 pub struct HomeLock {
-    _file: File,
+    file: File,
+}
+
+impl Drop for HomeLock {
+    fn drop(&mut self) {
+        // Closing alone would not do: a child that another thread forks just now has the open file too, until its exec
+        // closes it. Unlocking frees it for all who share it; should that fail, closing still frees it a moment later.
+        let _ = self.file.unlock();
+    }
 }
 
 /// Creates `dir` (and its parents) with exactly this mode. A directory that exists keeps the mode it has.

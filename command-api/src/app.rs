@@ -95,7 +95,7 @@ impl App {
         // One relay is active at a time, whoever has the lock; the others stand by.
         let relay = Relay::new(pool.clone(), nats.clone(), nats_prefix, parts.history);
         shutdown.spawn("log.relay", relay.run(shutdown.clone()));
-        let guard = Guard::new(verifier, user_limit).with_api_tokens(Arc::new(LoggedApiTokens(store.clone())));
+        let guard = Guard::with_api_tokens(verifier, user_limit, Arc::new(LoggedApiTokens(store.clone())));
         let state = AppState::new(Inner {
             store,
             signer,

@@ -68,7 +68,7 @@ impl Lane {
     }
 
     /// Appends a batch and answers every request in it.
-    #[tracing::instrument(name = "log.append", skip_all, fields(requests = batch.len()), level = "debug")]
+    #[tracing::instrument(name = "log.batch", skip_all, fields(requests = batch.len()), level = "debug")]
     pub async fn commit(mut self, batch: Vec<Queued>) -> Self {
         metrics::histogram!("orbit_append_batch_size").record(as_f64(batch.len()));
         let oldest = batch.iter().map(|queued| queued.since).min().unwrap_or_else(Instant::now);

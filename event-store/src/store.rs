@@ -8,6 +8,7 @@ use orbit_platform::{clock::Clock, shutdown::Shutdown};
 use serde::{Serialize, de::DeserializeOwned};
 use sqlx::PgPool;
 use tokio::sync::watch;
+use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::{
@@ -216,7 +217,8 @@ impl EventStore {
         }
         let touched: Vec<Uuid> =
             request.writes.iter().map(|write| write.stream_id).chain(request.guards.iter().map(|g| g.0)).collect();
-        match self.0.appender.append(Box::new(request)).await {
+        let span = tracing::info_span!("log.append", facts = request.facts());
+        match self.0.appender.append(Box::new(request)).instrument(span).await {
             Verdict::Appended { base } => {
                 let facts = states.last().map_or(0, |(_, _, upto)| *upto);
                 for (id, entry, upto) in states {

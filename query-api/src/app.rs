@@ -174,7 +174,7 @@ impl App {
         let api_tokens = LoggedApiTokens { log: Log::new(parts.primary), vault, clock: clock.clone() };
         // A read takes hardly longer than the check of a signature.
         let verifier = parts.verifier.remembering(REMEMBERED_TOKENS);
-        let guard = Guard::new(verifier, parts.user_limit).with_api_tokens(Arc::new(api_tokens));
+        let guard = Guard::with_api_tokens(verifier, parts.user_limit, Arc::new(api_tokens));
         let (sessions, cursors) = (Sessions::new(), parts.cursor_key);
         let reads = Reads(Arc::new(Inner { pool, freshness, sessions, cursors, clock }));
         Ok(Self { reads, nats, guard, search_limit: parts.search_limit })

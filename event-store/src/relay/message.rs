@@ -35,6 +35,12 @@ pub(super) struct Outgoing {
 }
 
 impl Outgoing {
+    /// The trace that the fact belongs to. Few facts have one, and only those are worth being read for it.
+    pub fn traceparent(&self) -> Option<String> {
+        self.metadata.contains(r#""traceparent""#).then_some(())?;
+        serde_json::from_str::<Metadata>(&self.metadata).ok()?.traceparent
+    }
+
     pub fn message(self, prefix: &str, stream: &str, previous: i64) -> (String, HeaderMap, Bytes) {
         let Self { position, event_id, partition, stream_id, version, schema_version, metadata, .. } = &self;
         let envelope = format!(

@@ -12,9 +12,10 @@ use std::time::Duration;
 use async_nats::{Client, Subscriber, jetstream};
 use futures_util::StreamExt;
 use orbit_events::{Partition, subjects};
-use orbit_platform::shutdown::Shutdown;
+use orbit_platform::{shutdown::Shutdown, telemetry::trace::continued};
 use sqlx::{Connection, PgConnection, PgPool};
 use tokio::time::{Instant, timeout};
+use tracing::Span;
 
 pub use message::{Incoming, Malformed, parse};
 
@@ -33,6 +34,8 @@ const READ_TIMEOUT: Duration = Duration::from_secs(10);
 const ACK_TIMEOUT: Duration = Duration::from_secs(2);
 /// How often the log is looked at when nothing announces an append.
 const POLL: Duration = Duration::from_millis(250);
+/// How often a relay that has nothing to do looks whether the stream is still what it left.
+const LOOK: Duration = Duration::from_secs(5);
 /// How long a relay that is not the active one waits before it asks again.
 const STANDBY: Duration = Duration::from_secs(1);
 /// Longest wait before a relay that failed starts over.
@@ -85,6 +88,14 @@ pub enum RelayFault {
         position: i64,
         /// What the broker said.
         reason: String,
+    },
+    /// The stream was deleted, or somebody else wrote to it.
+    #[error("the stream ends at {found:?} and not at position {expected}")]
+    Changed {
+        /// What the relay had published.
+        expected: i64,
+        /// Where the stream ends; `None` if there is none.
+        found: Option<i64>,
     },
     /// The stream gave a message another sequence than its position. Must not happen; the stream is checked anew.
     #[error("position {position} was acknowledged as sequence {sequence}")]
@@ -177,6 +188,7 @@ impl Relay {
             nats: self.nats.clone(),
             prefix: self.prefix.clone(),
             stream,
+            looked: Instant::now(),
             log,
             appended,
             inbox,
@@ -198,6 +210,8 @@ struct Course {
     prefix: String,
     /// Name of the epoch's stream.
     stream: String,
+    /// When the stream was last known to be what this relay made of it.
+    looked: Instant,
     log: Log,
     appended: Subscriber,
     inbox: String,
@@ -221,9 +235,12 @@ impl Course {
             collect_acks(&mut self.acks, &mut self.acked, self.published, 0).await?;
             return self.wait().await;
         }
+        // They end when the batch is sent; the acks come while the next one is read.
+        let spans = spans(&batch);
         for outgoing in batch {
             self.publish(outgoing).await?;
         }
+        drop(spans);
         collect_acks(&mut self.acks, &mut self.acked, self.published, IN_FLIGHT).await
     }
 
@@ -260,10 +277,28 @@ impl Course {
             Err(_) => {
                 let head = self.log.head().await?;
                 metrics::gauge!("orbit_relay_backlog_events").set(as_f64(head.position - self.acked));
-                Ok(())
+                if self.looked.elapsed() >= LOOK { self.look().await } else { Ok(()) }
             }
         }
     }
+
+    /// Nothing tells a relay without anything to publish that its stream is gone: whoever reads it would wait in vain.
+    async fn look(&mut self) -> Result<(), RelayFault> {
+        let found = stream::last_sequence(&jetstream::new(self.nats.clone()), &self.stream).await?;
+        if found != Some(self.acked) {
+            return Err(RelayFault::Changed { expected: self.acked, found });
+        }
+        self.looked = Instant::now();
+        Ok(())
+    }
+}
+
+/// A span in each trace that facts of the batch belong to.
+fn spans(batch: &[Outgoing]) -> Vec<Span> {
+    let traces: Vec<String> = batch.iter().filter_map(Outgoing::traceparent).collect();
+    continued(traces.iter().map(String::as_str), || {
+        tracing::info_span!("log.relay", otel.kind = "producer", facts = batch.len())
+    })
 }
 
 /// The next facts after a position, and how far the relay is behind.

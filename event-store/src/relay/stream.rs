@@ -33,6 +33,7 @@ pub(super) async fn ensure(
         let name = subjects::stream_name(prefix, epoch);
         let found = match jetstream.get_stream(&name).await {
             Ok(stream) => {
+                adjust(jetstream, &stream, history).await?;
                 let info = stream.get_info().await.map_err(RelayFault::broker("look at the stream"))?;
                 let last = i64::try_from(info.state.last_sequence).unwrap_or(i64::MAX);
                 Some((stream, last, info.state.messages > 0))
@@ -61,6 +62,28 @@ pub(super) async fn ensure(
             "the database was restored: the log starts a new epoch"
         );
     }
+}
+
+/// Where the stream ends; `None` if there is none.
+pub(super) async fn last_sequence(jetstream: &Context, name: &str) -> Result<Option<i64>, RelayFault> {
+    match jetstream.get_stream(name).await {
+        Ok(stream) => Ok(i64::try_from(stream.cached_info().state.last_sequence).ok()),
+        Err(error) if is_not_found(&error.kind()) => Ok(None),
+        Err(error) => Err(RelayFault::broker("look for the stream")(error)),
+    }
+}
+
+/// Makes a stream keep as much as it is told to now.
+async fn adjust(jetstream: &Context, stream: &Stream, history: History) -> Result<(), RelayFault> {
+    let config = stream.cached_info().config.clone();
+    let History { messages, bytes, replicas } = history;
+    if (config.max_messages, config.max_bytes, config.num_replicas) == (messages, bytes, replicas) {
+        return Ok(());
+    }
+    let config = Config { max_messages: messages, max_bytes: bytes, num_replicas: replicas, ..config };
+    jetstream.update_stream(config).await.map_err(RelayFault::broker("adjust what the stream keeps"))?;
+    tracing::info!(messages, bytes, replicas, "the stream keeps as much as it is told to now");
+    Ok(())
 }
 
 fn is_not_found(kind: &GetStreamErrorKind) -> bool {

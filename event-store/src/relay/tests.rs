@@ -256,6 +256,32 @@ async fn a_stream_that_is_deleted_under_load_comes_back_with_the_same_sequences(
 }
 
 #[tokio::test]
+async fn a_relay_with_nothing_to_do_notices_that_its_stream_is_gone() {
+    let rig = Rig::new().await;
+    rig.relay(1);
+    rig.append(20).await;
+    rig.relayed(20).await;
+    rig.delete_stream().await;
+    rig.relayed(20).await;
+    assert_eq!(rig.assert_in_step().await, (1, 0), "it is back, with all facts, though nothing was appended");
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn a_stream_keeps_as_much_as_the_relay_is_told_when_it_starts() {
+    let mut rig = Rig::new().await;
+    let first = rig.relay(1);
+    rig.append(20).await;
+    rig.relayed(20).await;
+    first.finish(SOON).await.unwrap();
+    rig.history.messages = 10;
+    rig.relay(2);
+    eventually(SOON, || async { rig.state().await.filter(|state| state.first_sequence == 11) }).await;
+    assert_eq!(rig.assert_in_step().await, (11, 0));
+    rig.stop().await;
+}
+
+#[tokio::test]
 async fn a_stream_that_is_purged_under_load_goes_on_where_the_log_is() {
     let rig = Rig::new().await;
     rig.append(200).await;

@@ -31,9 +31,11 @@ pub trait ApiTokens: Send + Sync + 'static {
     fn verify<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Caller, ApiError>>;
 }
 
-/// What the guard needs.
+/// What the guard needs. Clones share it: every request takes one.
 #[derive(Clone)]
-pub struct Guard {
+pub struct Guard(Arc<Inner>);
+
+struct Inner {
     verifier: TokenVerifier,
     api_tokens: Option<Arc<dyn ApiTokens>>,
     limiter: RateLimiter,
@@ -42,8 +44,8 @@ pub struct Guard {
 impl std::fmt::Debug for Guard {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Guard")
-            .field("verifier", &self.verifier)
-            .field("limiter", &self.limiter)
+            .field("verifier", &self.0.verifier)
+            .field("limiter", &self.0.limiter)
             .finish_non_exhaustive()
     }
 }
@@ -51,26 +53,24 @@ impl std::fmt::Debug for Guard {
 impl Guard {
     /// A guard that knows access tokens, and lets each user call as often as `limiter` allows.
     pub fn new(verifier: TokenVerifier, limiter: RateLimiter) -> Self {
-        Self { verifier, api_tokens: None, limiter }
+        Self(Arc::new(Inner { verifier, api_tokens: None, limiter }))
     }
 
     /// A guard that knows API tokens too.
-    #[must_use]
-    pub fn with_api_tokens(mut self, api_tokens: Arc<dyn ApiTokens>) -> Self {
-        self.api_tokens = Some(api_tokens);
-        self
+    pub fn with_api_tokens(verifier: TokenVerifier, limiter: RateLimiter, api_tokens: Arc<dyn ApiTokens>) -> Self {
+        Self(Arc::new(Inner { verifier, api_tokens: Some(api_tokens), limiter }))
     }
 
     /// Who sent these headers.
     pub async fn authenticate(&self, headers: &HeaderMap) -> Result<Caller, ApiError> {
         let token = bearer(headers)?;
         if token.starts_with(API_TOKEN_PREFIX) {
-            return match &self.api_tokens {
+            return match &self.0.api_tokens {
                 Some(tokens) => tokens.verify(token).await,
                 None => Err(ApiError::invalid_token()),
             };
         }
-        self.verifier.verify(token).map_err(|refusal| {
+        self.0.verifier.verify(token).map_err(|refusal| {
             tracing::debug!(%refusal, "refused a token");
             if refusal == Refusal::Expired { ApiError::token_expired() } else { ApiError::invalid_token() }
         })
@@ -87,7 +87,7 @@ pub async fn guard(State(guard): State<Guard>, mut request: Request, next: Next)
         Ok(caller) => caller,
         Err(error) => return error.into_response(),
     };
-    let verdict = guard.limiter.check_user(caller.user_id);
+    let verdict = guard.0.limiter.check_user(caller.user_id);
     request.extensions_mut().insert(caller);
     verdict.run(request, next).await
 }

@@ -47,7 +47,7 @@ fn fixture(rate: &str) -> Fixture {
     let signer = TokenSigner::from_args(&args, Environment::Development, clock.clone()).unwrap();
     let verifier = TokenVerifier::from_args(&args, Environment::Development, clock.clone()).unwrap();
     let limiter = RateLimiter::new("user", rate.parse::<Rate>().unwrap());
-    let guard = Guard::new(verifier, limiter).with_api_tokens(Arc::new(OneToken));
+    let guard = Guard::with_api_tokens(verifier, limiter, Arc::new(OneToken));
     let app = Router::new()
         .route("/me", get(|caller: Caller| async move { caller.user_id.to_string() }))
         .route("/write", get(|caller: Caller| async move { caller.require("tasks:write") }))

@@ -44,6 +44,29 @@ impl ContinueTrace for Span {
     }
 }
 
+/// Most traces that one piece of work goes on with.
+const CONTINUED: usize = 16;
+
+/// Spans for work that is done for many writes at once: one for each of their traces (the first sixteen), so that every
+/// write's trace goes on here; one of its own where none of them has a trace.
+pub fn continued<'a>(traceparents: impl IntoIterator<Item = &'a str>, span: impl Fn() -> Span) -> Vec<Span> {
+    let mut traces: Vec<&str> = Vec::new();
+    for trace in traceparents {
+        if traces.len() < CONTINUED && !traces.contains(&trace) {
+            traces.push(trace);
+        }
+    }
+    if traces.is_empty() {
+        return vec![span()];
+    }
+    let continued = |trace: &str| {
+        let span = span();
+        span.set_parent_from(trace);
+        span
+    };
+    traces.into_iter().map(continued).collect()
+}
+
 struct Header<'a>(&'a str);
 
 impl Extractor for Header<'_> {

@@ -3,7 +3,7 @@
 use std::{ops::ControlFlow, sync::Arc};
 
 use orbit_events::Partition;
-use orbit_platform::telemetry::trace::ContinueTrace;
+use orbit_platform::telemetry::trace::continued;
 use tokio::{
     sync::{broadcast, watch},
     time::{Duration, Instant, sleep_until},
@@ -25,8 +25,6 @@ use crate::projection::Registered;
 const LAZY: Duration = Duration::from_millis(100);
 /// How often the checkpoint of an idle partition follows the head.
 const IDLE: Duration = Duration::from_secs(1);
-/// Most traces that one batch goes on with.
-const TRACES: usize = 16;
 
 /// Follows a partition until the future is dropped; begins again at the checkpoint whenever something fails.
 pub(super) async fn run(shared: Arc<Shared>, projection: &'static Registered, partition: Partition) {
@@ -263,25 +261,11 @@ impl<'a> Worker<'a> {
 
     /// A span for each trace that facts of the batch belong to, so that every write's trace ends in its projection.
     fn spans(&self, facts: &[&Opened]) -> Vec<Span> {
-        let mut traces: Vec<&str> = Vec::new();
-        for trace in facts.iter().filter_map(|fact| envelope(fact).metadata.traceparent.as_deref()) {
-            if traces.len() < TRACES && !traces.contains(&trace) {
-                traces.push(trace);
-            }
-        }
-        let span = || {
+        let traces = facts.iter().filter_map(|fact| envelope(fact).metadata.traceparent.as_deref());
+        continued(traces, || {
             let name = format!("projection.{}.apply", self.projection.name);
             tracing::info_span!("projection.apply", otel.name = name, partition = self.partition, facts = facts.len())
-        };
-        if traces.is_empty() {
-            return vec![span()];
-        }
-        let continued = |trace: &str| {
-            let span = span();
-            span.set_parent_from(trace);
-            span
-        };
-        traces.into_iter().map(continued).collect()
+        })
     }
 
     async fn move_checkpoint(&mut self) -> Result<(), Fault> {

@@ -99,6 +99,16 @@ async fn a_login_that_has_ended_reads_nothing_though_its_token_has_not_expired()
 }
 
 #[tokio::test]
+async fn somebody_who_was_erased_reads_nothing_though_their_token_has_not_expired() {
+    let world = World::new().await.with_ada().await;
+    world.record(ADA, ADA.0, 2, user::Event::from(user::Erased {})).await;
+    for path in ["/tasks", "/activities", "/auth/me"] {
+        let reply = world.get(ADA, path).await;
+        assert_eq!((reply.status, reply.json()["code"].clone()), (401, json!("invalid_token")), "{path}");
+    }
+}
+
+#[tokio::test]
 async fn api_tokens_are_told_without_secrets_and_revoked_ones_only_when_asked_for() {
     let world = World::new().await.with_ada().await;
     let (kept, revoked) = (Uuid::from_u128(1), Uuid::from_u128(2));

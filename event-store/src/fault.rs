@@ -33,6 +33,9 @@ pub enum Fault {
     /// The user was forgotten: the key to these facts is destroyed.
     #[error("the user was forgotten")]
     Forgotten,
+    /// The keys in the database were wrapped with another master key.
+    #[error("the users' keys in this database were wrapped with another master key: set ORBIT_MASTER_KEY to that one")]
+    WrongMasterKey,
     /// Bytes in the log or the vault are not what they should be.
     #[error("{what} is not readable")]
     Corrupt {

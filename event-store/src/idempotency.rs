@@ -69,7 +69,7 @@ pub(crate) async fn given(
     if row.fingerprint != request.fingerprint {
         return Err(Fault::KeyReused);
     }
-    let answer = vault.open_answer(request.scope, &request.key, &row.outcome)?;
+    let answer = vault.open_answer(request.scope, &request.key, &row.outcome).await?;
     Ok(Some(Given { answer, position: row.position }))
 }
 

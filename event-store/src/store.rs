@@ -54,14 +54,16 @@ struct Inner {
 }
 
 impl EventStore {
-    /// Reads the head row and starts the batcher; it stops with `shutdown`, when all that it took is answered.
+    /// Reads the head row, tries the master key and starts the batcher; it stops with `shutdown`, when all that it took is answered.
     pub async fn start(settings: Settings, shutdown: &Shutdown) -> Result<Self, Fault> {
         let Settings { pool, master_key, clock, limits } = settings;
         let log = Log::new(pool.clone());
         let head = log.head().await?;
+        let vault = Vault::new(pool.clone(), &master_key, clock.clone());
+        vault.require_fit().await?;
         let appended = watch::Sender::new(head.position);
         let store = Self(Arc::new(Inner {
-            vault: Vault::new(pool.clone(), &master_key, clock.clone()),
+            vault,
             appender: Appender::start(&pool, limits, &appended, shutdown),
             partitions: head.partitions,
             states: loaded::cache(),
@@ -86,8 +88,12 @@ impl EventStore {
                     () = life.cancelled() => return,
                 }
                 let position = *appended.borrow_and_update();
-                if let Err(error) = nats.publish(subject.clone(), position.to_string().into()).await {
-                    tracing::debug!(%error, "an append was not announced; the relay's poll will find it");
+                // While the broker is away its client takes messages until it is full, and then lets us wait.
+                tokio::select! {
+                    sent = nats.publish(subject.clone(), position.to_string().into()) => if let Err(error) = sent {
+                        tracing::debug!(%error, "an append was not announced; the relay's poll will find it");
+                    },
+                    () = life.cancelled() => return,
                 }
             }
         });
@@ -213,7 +219,7 @@ impl EventStore {
         }
         let Outcome { mut request, states, seen } = unit.outcome().await?;
         if let Some(idempotency) = &mode.idempotency {
-            request.answer = Some(self.keep(idempotency, origin, answer, seen)?);
+            request.answer = Some(self.keep(idempotency, origin, answer, seen).await?);
         }
         let touched: Vec<Uuid> =
             request.writes.iter().map(|write| write.stream_id).chain(request.guards.iter().map(|g| g.0)).collect();
@@ -238,7 +244,7 @@ impl EventStore {
         }
     }
 
-    fn keep<R: Serialize>(
+    async fn keep<R: Serialize>(
         &self,
         idempotency: &idempotency::Idempotency,
         origin: &Origin,
@@ -252,7 +258,7 @@ impl EventStore {
             scope: idempotency.scope,
             key: idempotency.key.clone(),
             fingerprint: idempotency.fingerprint,
-            sealed: self.0.vault.seal_answer(idempotency.scope, &idempotency.key, &plain),
+            sealed: self.0.vault.seal_answer(idempotency.scope, &idempotency.key, &plain).await?,
             position,
             at,
             until: at + idempotency.keep.duration(),

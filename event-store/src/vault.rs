@@ -3,6 +3,9 @@
 //! Sealed bytes are `1 | key number (2, big endian) | nonce (24) | XChaCha20-Poly1305 ciphertext and tag`, with the
 //! user's id, the fact's id and its wire type as associated data: a payload moved to another fact does not open.
 //! Nonces are random (24 bytes: no birthday worth fearing). Source: draft-irtf-cfrg-xchacha-03.
+//!
+//! Answers that are kept for repetitions are sealed in the same way (scope and idempotency key as associated data). Those
+//! that are no user's, because there is none yet, are sealed with a key derived from the master key, as format 0.
 
 use std::{collections::HashSet, hash::Hash, sync::Arc};
 
@@ -22,6 +25,8 @@ use zeroize::Zeroizing;
 use crate::Fault;
 
 const FORMAT: u8 = 1;
+/// Sealed with a key that is no user's.
+const NOBODYS: u8 = 0;
 const HEADER: usize = 1 + 2;
 const NONCE: usize = 24;
 const TAG: usize = 16;
@@ -80,6 +85,21 @@ impl Vault {
         }
     }
 
+    /// Refuses a master key that is not the one the keys in the database were wrapped with: nothing could be read, and
+    /// what is written could not be read by others. To be asked before a process begins.
+    pub async fn require_fit(&self) -> Result<(), Fault> {
+        let oldest = sqlx::query!(
+            r#"SELECT user_id, key_no, wrapped AS "wrapped!" FROM vault.keys WHERE wrapped IS NOT NULL
+               ORDER BY user_id, key_no LIMIT 1"#
+        )
+        .fetch_optional(&self.pool)
+        .await
+        .map_err(Fault::database("read a wrapped key"))?;
+        let Some(key) = oldest else { return Ok(()) };
+        let unwrapped = self.unwrap(UserId(key.user_id), key.key_no, Some(&key.wrapped));
+        unwrapped.map(drop).map_err(|_| Fault::WrongMasterKey)
+    }
+
     /// Gives a new user a data key. A user who has one keeps it.
     pub async fn create_key(&self, user: UserId) -> Result<(), Fault> {
         let key = Zeroizing::new(random::bytes::<32>());
@@ -115,9 +135,8 @@ impl Vault {
     /// Users who asked to be forgotten and still have a key: a process died between the fact and the destruction.
     pub async fn unfinished_erasures(&self) -> Result<Vec<UserId>, Fault> {
         let users = sqlx::query_scalar!(
-            "SELECT k.user_id FROM vault.keys k WHERE k.destroyed_at IS NULL AND EXISTS (
-                 SELECT 1 FROM log.events e WHERE e.stream_id = k.user_id AND e.type = 'users.erased')
-             ORDER BY k.user_id LIMIT 100"
+            "SELECT DISTINCT k.user_id FROM log.events e JOIN vault.keys k ON k.user_id = e.stream_id
+             WHERE e.type = 'users.erased' AND k.destroyed_at IS NULL ORDER BY k.user_id LIMIT 100"
         )
         .fetch_all(&self.pool)
         .await
@@ -149,14 +168,33 @@ impl Vault {
         }
     }
 
-    /// Seals an answer that is kept for the repetition of a command.
-    pub(crate) fn seal_answer(&self, scope: Uuid, key: &str, answer: &[u8]) -> Vec<u8> {
-        encrypt(&self.answers, answer, &answer_context(scope, key))
+    /// Seals an answer that is kept for the repetition of a command: with the key of the user whose scope it is, so that
+    /// it is forgotten with them, in backups too.
+    pub(crate) async fn seal_answer(&self, scope: Uuid, key: &str, answer: &[u8]) -> Result<Vec<u8>, Fault> {
+        let context = answer_context(scope, key);
+        match self.newest_key(UserId(scope)).await {
+            Ok((key_no, DataKey::Present(cipher))) => {
+                let [high, low] = key_no.to_be_bytes();
+                Ok(encrypt_behind(&[FORMAT, high, low], &cipher, answer, &context))
+            }
+            Ok((_, DataKey::Destroyed)) | Err(Fault::Forgotten) => {
+                Ok(encrypt_behind(&[NOBODYS], &self.answers, answer, &context))
+            }
+            Err(fault) => Err(fault),
+        }
     }
 
     /// Opens a kept answer.
-    pub(crate) fn open_answer(&self, scope: Uuid, key: &str, sealed: &[u8]) -> Result<Vec<u8>, Fault> {
-        decrypt(&self.answers, sealed, &answer_context(scope, key), "a stored answer")
+    pub(crate) async fn open_answer(&self, scope: Uuid, key: &str, sealed: &[u8]) -> Result<Vec<u8>, Fault> {
+        const WHAT: &str = "a kept answer";
+        let context = answer_context(scope, key);
+        if let [NOBODYS, sealed @ ..] = sealed {
+            return decrypt(&self.answers, sealed, &context, WHAT);
+        }
+        match self.key(UserId(scope), key_number(sealed)?).await? {
+            DataKey::Destroyed => Err(Fault::Forgotten),
+            DataKey::Present(cipher) => decrypt(&cipher, &sealed[HEADER..], &context, WHAT),
+        }
     }
 
     /// A keyed hash of something personal: equal for equal input, and nothing to guess from without the master key.
@@ -176,16 +214,19 @@ impl Vault {
         Ok(())
     }
 
-    /// All keys of these users, which are also remembered.
-    async fn read_keys(&self, users: &[Uuid]) -> Result<Vec<((Uuid, i16), DataKey)>, Fault> {
+    /// All keys of these users; those that can be unwrapped are also remembered.
+    async fn read_keys(&self, users: &[Uuid]) -> Result<Vec<((Uuid, i16), Result<DataKey, Fault>)>, Fault> {
         let rows = sqlx::query!("SELECT user_id, key_no, wrapped FROM vault.keys WHERE user_id = ANY($1)", users)
             .fetch_all(&self.pool)
             .await
             .map_err(Fault::database("read users' keys"))?;
         let mut keys = Vec::with_capacity(rows.len());
         for row in rows {
-            let key = self.unwrap(UserId(row.user_id), row.key_no, row.wrapped.as_deref())?;
-            self.keys.insert((row.user_id, row.key_no), key.clone());
+            // One that does not unwrap is the matter of who needs it: the others' facts can be read all the same.
+            let key = self.unwrap(UserId(row.user_id), row.key_no, row.wrapped.as_deref());
+            if let Ok(key) = &key {
+                self.keys.insert((row.user_id, row.key_no), key.clone());
+            }
             keys.push(((row.user_id, row.key_no), key));
         }
         Ok(keys)
@@ -221,9 +262,9 @@ impl Vault {
             return Ok(key);
         }
         let keys = self.read_keys(&[user.0]).await?;
-        keys.into_iter().find(|(pair, _)| *pair == (user.0, key_no)).map(|(_, key)| key).ok_or_else(|| Fault::Corrupt {
-            what: "the key of a sealed payload",
-            source: "the vault has no such key".into(),
+        let found = keys.into_iter().find(|(pair, _)| *pair == (user.0, key_no)).map(|(_, key)| key);
+        found.unwrap_or_else(|| {
+            Err(Fault::Corrupt { what: "the key of a sealed payload", source: "the vault has no such key".into() })
         })
     }
 

@@ -59,6 +59,7 @@ CREATE TABLE log.events (
 );
 CREATE UNIQUE INDEX events_stream ON log.events (stream_id, version);
 CREATE INDEX events_user ON log.events (user_id, position);
+CREATE INDEX events_erasures ON log.events (stream_id) WHERE type = 'users.erased';
 COMMENT ON TABLE log.events IS 'The facts. Never changed: see the triggers.';
 COMMENT ON COLUMN log.events.partition IS 'stable_hash(user_id) mod head.partitions; projectors share the log out by it. Not indexed: a projector reads on from its checkpoint by position and filters, which costs readers less than an index would cost every append.';
 COMMENT ON COLUMN log.events.data IS 'Payload, sealed with the user''s key (XChaCha20-Poly1305; associated data: user, event id, type).';
@@ -97,7 +98,7 @@ CREATE TABLE log.commands (
 CREATE INDEX commands_expiry ON log.commands (expires_at);
 COMMENT ON TABLE log.commands IS 'Answers already given, by idempotency key: the same key and body give the same answer.';
 COMMENT ON COLUMN log.commands.scope IS 'The user; for commands before there is one, an id derived from whom they are about.';
-COMMENT ON COLUMN log.commands.outcome IS 'The answer, sealed like a payload.';
+COMMENT ON COLUMN log.commands.outcome IS 'The answer, sealed like a payload, with the user''s key if the scope is a user.';
 
 CREATE TABLE log.failed_logins (
     key        bytea       NOT NULL,

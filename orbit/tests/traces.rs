@@ -56,7 +56,8 @@ async fn one_trace_runs_from_the_http_write_through_the_relay_to_the_projections
     });
     let token = up.register("ada@example.org").await;
     let request = client().post(format!("{}/api/v1/tasks", up.address)).bearer_auth(&token);
-    let request = request.header("traceparent", format!("00-{TRACE}-{CALLER}-01")).json(&json!({ "title": "Trace me" }));
+    let request =
+        request.header("traceparent", format!("00-{TRACE}-{CALLER}-01")).json(&json!({ "title": "Trace me" }));
     assert_eq!(request.send().await.unwrap().status(), 201);
 
     let expected = [

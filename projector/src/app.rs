@@ -38,6 +38,9 @@ pub enum Fault {
     /// The address of the broker is wrong.
     #[error(transparent)]
     Nats(#[from] nats::Fault),
+    /// The log, or its keys.
+    #[error(transparent)]
+    Log(#[from] orbit_event_store::Fault),
     /// It did not stop as it should.
     #[error(transparent)]
     Shutdown(#[from] shutdown::Fault),
@@ -58,6 +61,7 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> R
         prefix: config.nats.nats_prefix.clone(),
         clock,
     };
+    deps.vault.require_fit().await?;
     start(deps, &shutdown);
     http::serve::serve(listener, http::health::router(probes), &shutdown).await;
     Ok(shutdown.finish(GRACE).await?)

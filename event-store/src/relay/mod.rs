@@ -338,11 +338,11 @@ async fn collect_acks(acks: &mut Subscriber, acked: &mut i64, published: i64, op
 }
 
 impl Log {
-    /// For each partition, the position of its newest fact among the last [`LOOK_BACK`] up to `position`; 0 if it has
-    /// none there. A reader who takes a 0 for a hole looks into the log and finds that nothing is missing.
+    /// For each partition, the position of its newest fact among the last [`LOOK_BACK`] up to `position`; if it has none
+    /// there, the position before those. A reader who has not seen that far takes it for a hole and looks into the log.
     async fn previous_positions(&self, position: i64) -> Result<Vec<i64>, Fault> {
         sqlx::query_scalar!(
-            r#"SELECT coalesce(max(e.position), 0) AS "previous!"
+            r#"SELECT coalesce(max(e.position), greatest($1 - $2::bigint, 0)) AS "previous!"
                FROM log.head h CROSS JOIN generate_series(0, h.partitions - 1) AS p
                LEFT JOIN log.events e ON e.partition = p AND e.position <= $1 AND e.position > $1 - $2::bigint
                GROUP BY p ORDER BY p LIMIT 1024"#,

@@ -33,7 +33,7 @@ pub(super) async fn ensure(
         let name = subjects::stream_name(prefix, epoch);
         let found = match jetstream.get_stream(&name).await {
             Ok(stream) => {
-                adjust(jetstream, &stream, history).await?;
+                adjust(jetstream, &stream, history).await;
                 let info = stream.get_info().await.map_err(RelayFault::broker("look at the stream"))?;
                 let last = i64::try_from(info.state.last_sequence).unwrap_or(i64::MAX);
                 Some((stream, last, info.state.messages > 0))
@@ -73,17 +73,20 @@ pub(super) async fn last_sequence(jetstream: &Context, name: &str) -> Result<Opt
     }
 }
 
-/// Makes a stream keep as much as it is told to now.
-async fn adjust(jetstream: &Context, stream: &Stream, history: History) -> Result<(), RelayFault> {
+/// Makes a stream keep as much as it is told to now. Where the broker refuses, the stream does as it is.
+async fn adjust(jetstream: &Context, stream: &Stream, history: History) {
     let config = stream.cached_info().config.clone();
     let History { messages, bytes, replicas } = history;
     if (config.max_messages, config.max_bytes, config.num_replicas) == (messages, bytes, replicas) {
-        return Ok(());
+        return;
     }
     let config = Config { max_messages: messages, max_bytes: bytes, num_replicas: replicas, ..config };
-    jetstream.update_stream(config).await.map_err(RelayFault::broker("adjust what the stream keeps"))?;
-    tracing::info!(messages, bytes, replicas, "the stream keeps as much as it is told to now");
-    Ok(())
+    match jetstream.update_stream(config).await {
+        Ok(_) => tracing::info!(messages, bytes, replicas, "the stream keeps as much as it is told to now"),
+        Err(error) => {
+            tracing::warn!(%error, messages, bytes, replicas, "the stream cannot keep as much as it is told to");
+        }
+    }
 }
 
 fn is_not_found(kind: &GetStreamErrorKind) -> bool {

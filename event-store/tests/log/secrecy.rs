@@ -8,7 +8,7 @@ use orbit_domain::{
     tasks::{Label, Task, Title, order::Slot, task},
     users::{Email, Name, User, user},
 };
-use orbit_event_store::{EventStore, Fault, Idempotency, Keep, MasterKey, Mode, Settings, Stored, Unit};
+use orbit_event_store::{EventStore, Fault, Idempotency, Keep, Limits, MasterKey, Mode, Settings, Stored, Unit};
 use orbit_events::{Content, EventId, ListId, UserId};
 use orbit_platform::{clock::Clock, ids};
 use orbit_testing::{eventually, own_servers};
@@ -138,29 +138,6 @@ async fn a_payload_that_was_moved_to_another_fact_user_or_type_does_not_open() {
     world.stop().await;
 }
 
-#[tokio::test]
-async fn the_wrong_master_key_opens_nothing_and_says_so() {
-    let world = World::new().await;
-    let person = Person::new(&world.store().await).await;
-    let id = person.label("red").await.unwrap();
-    let settings = Settings {
-        pool: pool_as(&world.database, "orbit_command"),
-        master_key: MasterKey::new([8; 32]),
-        clock: Clock::system(),
-        limits: orbit_event_store::Limits::default(),
-    };
-    let wrong = EventStore::start(settings, &world.life).await.unwrap();
-    let told = wrong.load::<Label>(id).await.unwrap_err();
-    assert!(matches!(told, Fault::Corrupt { .. }) && told.to_string().contains("master key"), "{told}");
-    // Nothing is parked for it: the fault is the vault's, not the fact's.
-    let batch = vec![wrong.log().at(1).await.unwrap().unwrap()];
-    assert!(matches!(Stored::open_all(batch, wrong.vault()).await, Err(Fault::Corrupt { .. })));
-    let told = person.at(&wrong).run::<Label>(ids::new_event_id(), create("blue")).await;
-    assert!(matches!(told, Err(Failure::Fault(Fault::Corrupt { .. }))), "{told:?}");
-    assert_eq!(world.assert_sound().await, 1);
-    world.stop().await;
-}
-
 async fn registered(store: &EventStore) -> Person {
     let person = Person::new(store).await;
     let command = user::Command::Register {
@@ -204,6 +181,44 @@ async fn a_forgotten_user_leaves_the_facts_as_they_were_and_nothing_to_read_in_t
     let kept: i64 = sqlx::query_scalar("SELECT count(*) FROM log.commands").fetch_one(world.pool()).await.unwrap();
     assert_eq!(kept, 0, "nor are answers kept");
     assert_eq!(stays.name_of(label).await.unwrap(), "stays");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn an_answer_that_a_backup_kept_does_not_open_once_its_user_is_forgotten() {
+    let world = World::new().await;
+    let store = world.store().await;
+    let person = registered(&store).await;
+    write_down(&person, TITLE).await;
+    let kept = "CREATE TABLE public.backup AS SELECT * FROM log.commands";
+    sqlx::raw_sql(kept).execute(world.pool()).await.unwrap();
+    person.run::<User>(person.id.0, user::Command::Erase).await.unwrap();
+    store.forget(person.id).await.unwrap();
+    let restored = "INSERT INTO log.commands SELECT * FROM public.backup";
+    assert_eq!(sqlx::raw_sql(restored).execute(world.pool()).await.unwrap().rows_affected(), 1);
+
+    let key: String =
+        sqlx::query_scalar("SELECT idempotency_key FROM log.commands").fetch_one(world.pool()).await.unwrap();
+    let idempotency = Idempotency { scope: person.id.0, key, fingerprint: [0; 32], keep: Keep::Day };
+    let mode = Mode { idempotency: Some(idempotency), dry_run: false };
+    let told = store.transact(person.origin(), mode, |_| async { Ok::<_, Failure>(String::new()) }).await;
+    assert!(matches!(told, Err(Failure::Fault(Fault::Forgotten))), "{told:?}");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_store_with_another_master_key_does_not_start() {
+    let world = World::new().await;
+    registered(&world.store().await).await;
+    let settings = Settings {
+        pool: pool_as(&world.database, "orbit_command"),
+        master_key: MasterKey::new([8; 32]),
+        clock: world.clock.clone(),
+        limits: Limits::default(),
+    };
+    let started = EventStore::start(settings, &world.life).await;
+    assert!(matches!(started, Err(Fault::WrongMasterKey)));
+    world.store().await;
     world.stop().await;
 }
 

@@ -9,6 +9,8 @@ pub use activities::Activities;
 pub use tasks::Tasks;
 pub use users::Users;
 
+pub(crate) use rows::ERASED;
+
 use crate::projection::Registered;
 
 /// Every projection. A new context adds its line here.

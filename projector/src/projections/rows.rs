@@ -128,7 +128,7 @@ pub(super) fn column<'a, R, T>(rows: &'a [R], value: impl Fn(&'a R) -> T) -> Vec
 }
 
 /// The wire type of the fact that ends a user. Told by its type, because its content may be gone when it is read.
-pub(super) const ERASED: &str = "users.erased";
+pub(crate) const ERASED: &str = "users.erased";
 
 /// The users whose facts these are, each once.
 pub(super) fn users(facts: &[&Recorded]) -> HashSet<Uuid> {

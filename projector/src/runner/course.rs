@@ -18,6 +18,7 @@ use super::{Fault, Opened, chain, envelope};
 use crate::{
     parked::{self, Parking},
     projection::{ApplyFault, Registered},
+    projections::ERASED,
 };
 
 /// How often a batch that the tables refuse is tried as a whole before its culprit is looked for.
@@ -195,6 +196,10 @@ impl Course {
                 Err(fault) => {
                     savepoint.rollback().await.map_err(Fault::database("roll back to a savepoint"))?;
                     if let [culprit] = applicable[..] {
+                        if culprit.envelope.wire_type == ERASED {
+                            // To be tried until it succeeds: parked, it could be discarded.
+                            return Err(fault.into());
+                        }
                         let culprit = &culprit.envelope;
                         parking.insert(culprit.stream_id, (culprit.position, chain(&fault)));
                     } else {
@@ -217,7 +222,8 @@ impl Course {
         if parking.is_empty() {
             return Ok(0);
         }
-        let parked = facts.iter().map(|fact| envelope(fact)).filter_map(|envelope| {
+        let held = facts.iter().filter(|fact| !is_erasure(fact)).map(|fact| envelope(fact));
+        let parked = held.filter_map(|envelope| {
             let (from, reason) = parking.get(&envelope.stream_id)?;
             match envelope.position.cmp(from) {
                 std::cmp::Ordering::Less => None,
@@ -248,9 +254,14 @@ fn applicable<'a>(facts: &[&'a Opened], parking: &HashMap<Uuid, (i64, String)>) 
     readable
         .filter(|fact| {
             let parked_from = parking.get(&fact.envelope.stream_id).map(|(from, _)| *from);
-            parked_from.is_none_or(|from| fact.envelope.position < from)
+            parked_from.is_none_or(|from| fact.envelope.position < from) || fact.envelope.wire_type == ERASED
         })
         .collect()
+}
+
+/// That a user was erased is held back by nothing: what is in the tables is to go, whatever came before.
+fn is_erasure(fact: &Opened) -> bool {
+    fact.as_ref().is_ok_and(|fact| fact.envelope.wire_type == ERASED)
 }
 
 fn explain(unreadable: &Unreadable) -> String {

@@ -39,6 +39,7 @@ pub(crate) struct Pulse {
 pub(crate) struct Lags(Mutex<HashMap<(&'static str, Partition), Arc<Progress>>>);
 
 /// How far one worker has got.
+#[derive(Default)]
 pub(crate) struct Progress {
     position: AtomicI64,
     /// When the oldest fact that it is busy with was recorded, in microseconds since 1970; 0 if it is idle.
@@ -81,11 +82,10 @@ impl Progress {
 }
 
 impl Lags {
+    /// A worker begins at its checkpoint, or begins again there: what it was behind, it still is.
     pub fn enter(&self, projection: &'static str, partition: Partition, position: i64) -> Arc<Progress> {
-        let progress =
-            Progress { position: AtomicI64::new(position), busy_with: AtomicI64::new(0), behind: Mutex::new(None) };
-        let progress = Arc::new(progress);
-        self.with(|all| all.insert((projection, partition), progress.clone()));
+        let progress = self.with(|all| all.entry((projection, partition)).or_default().clone());
+        progress.reached(position);
         progress
     }
 
@@ -171,6 +171,16 @@ async fn tell_parked(shared: &Shared) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_worker_that_begins_again_is_still_behind_what_it_was_behind() {
+        let lags = Lags::default();
+        let at = |seconds| DateTime::from_timestamp(seconds, 0).unwrap();
+        assert_eq!(lags.enter("tasks", 0, 10).lag(12, at(100)), (2, Duration::ZERO));
+        assert_eq!(lags.enter("tasks", 0, 10).lag(15, at(107)), (5, Duration::from_secs(7)));
+        lags.leave("tasks", 0);
+        assert_eq!(lags.enter("tasks", 0, 10).lag(15, at(108)), (5, Duration::ZERO), "claimed anew");
+    }
 
     #[test]
     fn lag_counts_from_the_oldest_fact_that_waits() {

@@ -32,7 +32,6 @@ pub(super) async fn run(shared: Arc<Shared>, projection: &'static Registered, pa
     loop {
         let began = Instant::now();
         let fault = follow(&shared, projection, partition).await;
-        shared.lags.leave(projection.name, partition);
         metrics::counter!("orbit_projection_restarts_total", "projection" => projection.name).increment(1);
         let (projection, error) = (projection.name, chain(&fault));
         if matches!(fault, Fault::AheadOfLog { .. }) {
@@ -101,10 +100,10 @@ impl<'a> Worker<'a> {
             Course::start(shared.deps.pool.clone(), projection, partition).await?
         };
         let seen = course.position();
+        let progress = shared.lags.enter(projection.name, partition, seen);
         if seen > head.position {
             return Err(Fault::AheadOfLog { checkpoint: seen, head: head.position });
         }
-        let progress = shared.lags.enter(projection.name, partition, seen);
         let epoch = head.epoch;
         let (move_at, moved) = (None, Instant::now());
         let mut worker =

@@ -1,8 +1,12 @@
 //! Facts that cannot be applied: their streams are parked, others go on, nothing is skipped silently.
 
-use orbit_events::tasks::{
-    Status,
-    task::{Retitled, StatusChanged},
+use orbit_events::{
+    Event,
+    tasks::{
+        Status,
+        task::{Retitled, StatusChanged},
+    },
+    users::user,
 };
 use orbit_projector::parked::{self, Retried};
 use orbit_testing::eventually;
@@ -54,6 +58,42 @@ async fn a_fact_of_an_unknown_type_parks_its_stream_and_others_go_on() {
     assert_eq!(world.titles().await, ["Tamed", "Finer"], "later facts are applied again");
     assert_eq!(parked::retry(&deps.pool, &deps.log, &deps.vault, "tasks", strange).await.unwrap(), Retried::Nothing);
     running.stop().await;
+}
+
+#[tokio::test]
+async fn an_erasure_waits_for_nothing_that_is_parked() {
+    let world = World::new().await;
+    let deps = world.deps().await;
+    let user = world.user().await;
+    world.append(user, [(world.id(), of_task(task("Secret plan")))]).await;
+    world.append_raw(user, &[(user.0, "users.teleported".to_owned(), b"{}".to_vec())]).await;
+    world.catch_up().await;
+    assert_eq!(parked_by(&deps.pool, "users").await, [(user.0, 2)]);
+    world.append(user, [(user.0, Event::User(user::Erased {}.into()))]).await;
+    world.catch_up().await;
+    assert!(world.titles().await.is_empty());
+    assert_eq!(world.count("SELECT count(*) FROM view.activities WHERE description LIKE '%plan%'").await, 0);
+    assert_eq!(parked_by(&deps.pool, "users").await, [(user.0, 2)], "what is parked stays so");
+    assert_eq!(parked::discard(&deps.pool, "users", user.0).await.unwrap(), 1);
+    assert_eq!(world.count("SELECT count(*) FROM view.users_removed").await, 1, "and the erasure is not lost with it");
+}
+
+#[tokio::test]
+async fn a_key_that_cannot_be_unwrapped_parks_its_user_and_nobody_else() {
+    let world = World::new().await;
+    let deps = world.deps().await;
+    let (broken, fine) = (world.user_in(3).await, world.user_in(3).await);
+    let facts = [(broken, "Unreadable"), (fine, "Readable")];
+    for (user, title) in facts {
+        world.append(user, [(world.id(), of_task(task(title)))]).await;
+    }
+    let spoil = format!("UPDATE vault.keys SET wrapped = sha512('x'::bytea) WHERE user_id = '{}'", broken.0);
+    world.sql(&spoil).await;
+    world.catch_up().await;
+    assert_eq!(world.titles().await, ["Readable"]);
+    let parked = parked::list(&deps.pool, 0, 10).await.unwrap();
+    assert!(parked.iter().all(|p| p.user_id == broken.0 && p.reason.contains("does not open")), "{parked:?}");
+    assert_eq!(parked.len(), 2, "by tasks and by activities");
 }
 
 #[tokio::test]

@@ -89,7 +89,10 @@ impl App {
     pub async fn start(parts: Parts, shutdown: &Shutdown) -> Result<Self, Fault> {
         let Parts { pool, nats, nats_prefix, clock, master_key, signer, verifier, user_limit, .. } = parts;
         let settings = Settings { pool: pool.clone(), master_key, clock, limits: parts.limits };
-        let store = EventStore::start(settings, shutdown).await.map_err(Fault::Log)?;
+        let store = EventStore::start(settings, shutdown).await.map_err(|fault| match fault {
+            orbit_event_store::Fault::WrongMasterKey => Fault::Keys(fault),
+            fault => Fault::Log(fault),
+        })?;
         observe(pool.clone(), shutdown);
         store.announce(nats.clone(), &nats_prefix, shutdown);
         // One relay is active at a time, whoever has the lock; the others stand by.
@@ -151,6 +154,9 @@ pub enum Fault {
     /// The log's head row.
     #[error("the database has no log that can be read: run orbit migrate")]
     Log(#[source] orbit_event_store::Fault),
+    /// The keys of the users' data.
+    #[error(transparent)]
+    Keys(orbit_event_store::Fault),
     /// The parameters of password hashes.
     #[error("password hashes cannot be made: {}", .0.code())]
     Passwords(ApiError),

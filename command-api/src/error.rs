@@ -113,6 +113,6 @@ fn answer(fault: Fault) -> ApiError {
             let detail = "whether it took place is not known; repeat it with the same Idempotency-Key";
             later(detail).with_source(fault)
         }
-        Fault::Corrupt { .. } => ApiError::internal(fault),
+        Fault::Corrupt { .. } | Fault::WrongMasterKey => ApiError::internal(fault),
     }
 }

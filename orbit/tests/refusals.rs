@@ -91,6 +91,25 @@ async fn a_schema_newer_than_the_program() {
 }
 
 #[tokio::test]
+async fn another_master_key_than_the_one_that_wrapped_the_users_keys() {
+    let home = TestHome::new().await;
+    let database = orbit_testing::database().await;
+    let mut connection = PgConnection::connect(database.url()).await.unwrap();
+    let key = "INSERT INTO vault.keys (user_id, key_no, wrapped, created_at) VALUES (uuidv7(), 0, sha512('x'), now())";
+    sqlx::query(key).execute(&mut connection).await.unwrap();
+    for words in [&["up"][..], &["serve", "command-api"], &["serve", "projector"], &["serve", "query-api"]] {
+        let mut command = orbit();
+        command.args(words).env("ORBIT_HOME", home.path()).env("ORBIT_PORT", "0").env("ORBIT_LOG", "error");
+        command.env("DATABASE_URL", database.url()).env("NATS_URL", TestServers::get().await.nats_url());
+        command.env("ORBIT_MASTER_KEY", "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=");
+        command.env("ORBIT_SIGNING_KEY", orbit_platform::config::generate_signing_key());
+        let said = refused(&mut command);
+        assert!(said.contains("another master key: set ORBIT_MASTER_KEY to that one"), "{words:?}: {said}");
+        assert!(!said.contains("MDEyMzQ1"), "{said}");
+    }
+}
+
+#[tokio::test]
 async fn a_process_whose_database_was_not_migrated() {
     let database = orbit_testing::TestDatabase::empty().await;
     let mut command = orbit();

@@ -88,6 +88,9 @@ pub enum Fault {
     /// The log's head row.
     #[error("the database has no log that can be read: run orbit migrate")]
     Log(#[source] sqlx::Error),
+    /// The keys of the users' data.
+    #[error(transparent)]
+    Keys(#[from] orbit_event_store::Fault),
     /// The listener.
     #[error("the listener has no address")]
     Listener(#[source] io::Error),
@@ -171,6 +174,7 @@ impl App {
         freshness.listen(nats.clone(), &nats_prefix, shutdown);
         observe(pool.clone(), shutdown);
         let vault = Vault::new(parts.primary.clone(), &parts.master_key, clock.clone());
+        vault.require_fit().await?;
         let api_tokens = LoggedApiTokens { log: Log::new(parts.primary), vault, clock: clock.clone() };
         // A read takes hardly longer than the check of a signature.
         let verifier = parts.verifier.remembering(REMEMBERED_TOKENS);

@@ -131,3 +131,32 @@ async fn a_stream_that_is_deleted_under_load_is_made_anew_in_step_with_the_log()
     assert_eq!(counted["total"], 161, "{counted}");
     world.stop().await;
 }
+
+#[tokio::test]
+async fn after_a_restored_backup_all_tell_the_new_story_and_none_the_lost_one() {
+    let mut world = World::new().await;
+    let ada = world.register("ada").await;
+    let kept = create(&world, &ada, "Kept").await.expect(201);
+    world.relayed().await;
+    world.caught_up().await;
+    let epoch = world.stream_name().await;
+    world.back_up().await;
+    for n in 0..5 {
+        create(&world, &ada, &format!("Lost {n}")).await.expect(201);
+    }
+    world.relayed().await;
+    world.caught_up().await;
+
+    world.restore().await;
+    let new = create(&world, &ada, "After the restore").await.expect(201);
+    assert_eq!(new.position(), kept.position() + 1, "positions go on from what was restored");
+    visible(&world, &ada, &new).await;
+    world.relayed().await;
+    assert_ne!(world.stream_name().await, epoch, "the stream of the lost story is not gone on with");
+    world.caught_up().await;
+    let titles = world.get("/tasks").by(&ada).send().await.expect(200).each("title");
+    assert_eq!(titles, ["After the restore", "Kept"]);
+    world.fold_into("fold").await;
+    assert_eq!(world.dump("view").await, world.dump("fold").await);
+    world.stop().await;
+}

@@ -33,6 +33,20 @@ async fn an_unknown_address_and_a_wrong_password_are_told_alike() {
 }
 
 #[tokio::test]
+async fn guesses_made_side_by_side_learn_no_more_than_those_made_one_after_the_other() {
+    let api = Api::new().await;
+    api.register("ada@example.org").await;
+    let guesses = (0..20).map(|n| {
+        let api = &api;
+        async move { login(api, "ada@example.org", &format!("Wrong-Guess-{n}"), "10.0.0.1").await.status }
+    });
+    let told = futures_util::future::join_all(guesses).await;
+    let count = |of| told.iter().filter(|status| **status == of).count();
+    assert_eq!((count(401), count(429)), (5, 15), "{told:?}");
+    api.stop().await;
+}
+
+#[tokio::test]
 async fn five_failures_lock_an_account_for_the_address_they_came_from() {
     let api = Api::new().await;
     api.register("ada@example.org").await;

@@ -2,6 +2,7 @@
 
 use axum::http::StatusCode;
 use orbit_domain::Secret;
+use orbit_event_store::Lock;
 use orbit_platform::{http::address::ClientAddress, problem::ApiError};
 
 use crate::{
@@ -32,13 +33,13 @@ pub struct Proof<'a> {
 impl<'a> Proof<'a> {
     /// `account` is the e-mail address without regard to case. Refused (429) while the pair is locked.
     pub async fn begin(app: &'a AppState, account: String, address: ClientAddress) -> Result<Self> {
-        let address = address.network().to_string();
-        if let Some(lock) = app.store.attempts().locked(&account, &address).await? {
-            let detail = "too many failed attempts for this account from this address";
-            let answer = refusal(StatusCode::TOO_MANY_REQUESTS, "login_locked", None, detail);
-            return Err(answer.with_retry_after(lock.remaining).into());
-        }
-        Ok(Self { app, account, address })
+        let proof = Self { app, account, address: address.network().to_string() };
+        proof.require_unlocked().await?;
+        Ok(proof)
+    }
+
+    async fn require_unlocked(&self) -> Result<()> {
+        refuse(self.app.store.attempts().locked(&self.account, &self.address).await?)
     }
 
     /// Compares; a failure is counted and answered with `refused`.
@@ -48,10 +49,11 @@ impl<'a> Proof<'a> {
         hash: Option<Secret>,
         refused: impl FnOnce() -> ApiError,
     ) -> Result<(), Error> {
+        // Guesses that are made side by side all found it unlocked at first: they must not learn more than five do.
         if self.app.passwords.verify(password, hash).await? {
-            return Ok(());
+            return self.require_unlocked().await;
         }
-        self.app.store.attempts().failed(&self.account, &self.address).await?;
+        refuse(self.app.store.attempts().failed(&self.account, &self.address).await?)?;
         Err(refused().into())
     }
 
@@ -59,6 +61,13 @@ impl<'a> Proof<'a> {
     pub async fn succeeded(&self) -> Result<()> {
         Ok(self.app.store.attempts().succeeded(&self.account, &self.address).await?)
     }
+}
+
+fn refuse(lock: Option<Lock>) -> Result<()> {
+    let Some(lock) = lock else { return Ok(()) };
+    let detail = "too many failed attempts for this account from this address";
+    let answer = refusal(StatusCode::TOO_MANY_REQUESTS, "login_locked", None, detail);
+    Err(answer.with_retry_after(lock.remaining).into())
 }
 
 /// The answer to a present password that is not right.

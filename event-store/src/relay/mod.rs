@@ -223,24 +223,25 @@ struct Course {
 }
 
 impl Course {
-    /// Reads and publishes one batch while the acks of the batch before come in; waits if there is nothing to publish.
+    /// Reads and publishes one batch while the acks of the batch before come in; waits if that was all there is.
     async fn step(&mut self, connection: &mut PgConnection) -> Result<(), RelayFault> {
-        let in_flight = self.published - self.acked;
-        let most_open = if in_flight > IN_FLIGHT { IN_FLIGHT } else { in_flight };
+        let most_open = (self.published - self.acked).min(IN_FLIGHT);
         let (batch, ()) = tokio::try_join!(
             read(connection, self.published),
             collect_acks(&mut self.acks, &mut self.acked, self.published, most_open),
         )?;
-        if batch.is_empty() {
-            collect_acks(&mut self.acks, &mut self.acked, self.published, 0).await?;
-            return self.wait().await;
-        }
+        let all = batch.len() < BATCH.try_into().unwrap_or(usize::MAX);
         // They end when the batch is sent; the acks come while the next one is read.
         let spans = spans(&batch);
         for outgoing in batch {
             self.publish(outgoing).await?;
         }
         drop(spans);
+        if all {
+            // What is appended from here on is announced.
+            collect_acks(&mut self.acks, &mut self.acked, self.published, 0).await?;
+            return self.wait().await;
+        }
         collect_acks(&mut self.acks, &mut self.acked, self.published, IN_FLIGHT).await
     }
 
@@ -296,6 +297,9 @@ impl Course {
 /// A span in each trace that facts of the batch belong to.
 fn spans(batch: &[Outgoing]) -> Vec<Span> {
     let traces: Vec<String> = batch.iter().filter_map(Outgoing::traceparent).collect();
+    if traces.is_empty() {
+        return Vec::new();
+    }
     continued(traces.iter().map(String::as_str), || {
         tracing::info_span!("log.relay", otel.kind = "producer", facts = batch.len())
     })

@@ -188,8 +188,12 @@ async fn no_sub_task_lives_on_below_a_task_that_goes_into_the_trash_at_the_same_
         if nested.status == 409 {
             continue;
         }
-        let call = api.patch(&path(&nested.expect(201).body)).by(&ada).json(&titled("y")).send();
-        call.await.refused(409, "task_deleted");
+        let late = nested.expect(201).body;
+        let edit = || api.patch(&path(&late)).by(&ada).json(&titled("y")).send();
+        edit().await.refused(409, "task_deleted");
+        // And it comes back with its task.
+        api.post(&format!("{}/restore", path(&parent))).by(&ada).send().await.expect(200);
+        assert_eq!(edit().await.expect(200).body["parent_id"], parent["id"]);
     }
     api.stop().await;
 }

@@ -67,6 +67,8 @@ pub struct Parts {
     pub user_limit: RateLimiter,
     /// How often one address may register or log in.
     pub login_limit: RateLimiter,
+    /// How often one address may exchange refresh tokens.
+    pub refresh_limit: RateLimiter,
     /// How long a refresh token lives.
     pub refresh_ttl: TimeDelta,
     /// What bounds the batcher.
@@ -80,6 +82,7 @@ pub struct App {
     state: AppState,
     guard: Guard,
     login_limit: RateLimiter,
+    refresh_limit: RateLimiter,
     pool: PgPool,
     nats: async_nats::Client,
 }
@@ -107,15 +110,17 @@ impl App {
             first_lists: FirstLists::new(),
             refresh_ttl: parts.refresh_ttl,
         });
-        Ok(Self { state, guard, login_limit: parts.login_limit, pool, nats })
+        let (login_limit, refresh_limit) = (parts.login_limit, parts.refresh_limit);
+        Ok(Self { state, guard, login_limit, refresh_limit, pool, nats })
     }
 
     /// All routes, guarded and limited, and nothing around them: no layers, health or documents.
     pub fn routes(&self) -> OpenApiRouter {
         let routes = routes::routes();
         let guarded = routes.guarded.route_layer(from_fn_with_state(self.guard.clone(), guard));
-        let limited = routes.limited.route_layer(from_fn_with_state(self.login_limit.clone(), per_address));
-        let mut all = guarded.merge(limited).merge(routes.open).with_state(self.state.clone());
+        let entered = routes.entered.route_layer(from_fn_with_state(self.login_limit.clone(), per_address));
+        let refreshed = routes.refreshed.route_layer(from_fn_with_state(self.refresh_limit.clone(), per_address));
+        let mut all = guarded.merge(entered).merge(refreshed).with_state(self.state.clone());
         write::docs::complete(all.get_openapi_mut());
         all
     }
@@ -200,6 +205,7 @@ pub async fn run(listener: TcpListener, config: Config, shutdown: Shutdown) -> R
         verifier,
         user_limit: RateLimiter::new("user", config.http.rate_user),
         login_limit: RateLimiter::new("login", config.http.rate_login),
+        refresh_limit: RateLimiter::new("refresh", config.http.rate_refresh),
         refresh_ttl: TimeDelta::seconds(config.auth.refresh_token_ttl_s.into()),
         limits: Limits::default(),
         history: History::default(),

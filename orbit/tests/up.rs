@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::{TestHome, Up, kill, mode, orbit, until};
+use common::{TestHome, Up, client, kill, mode, orbit, until};
 use serde_json::{Value, json};
 
 #[tokio::test]
@@ -112,6 +112,12 @@ async fn a_server_that_dies_ends_orbit_with_its_name() {
     }
 }
 
+async fn tasks(up: &Up, token: &str) -> Vec<Value> {
+    let request = client().get(format!("{}/api/v1/tasks?limit=200", up.address)).bearer_auth(token);
+    let answer: Value = request.send().await.unwrap().json().await.unwrap();
+    answer["data"].as_array().cloned().unwrap_or_default()
+}
+
 #[tokio::test]
 async fn the_demo_is_filled_once() {
     let home = TestHome::new().await;
@@ -127,6 +133,11 @@ async fn the_demo_is_filled_once() {
         let token = answer["access_token"].as_str().unwrap();
         until("the tasks are there", || async { up.titles(token).await.len() >= 16 }).await;
         counts.push(up.titles(token).await.len());
+        let tasks = tasks(&up, token).await;
+        let list = |id: &Value| tasks.iter().find(|task| task["id"] == *id).map(|task| &task["list_id"]);
+        let parts: Vec<_> = tasks.iter().filter(|task| task["parent_id"].is_string()).collect();
+        assert!(parts.iter().all(|part| list(&part["parent_id"]) == Some(&part["list_id"])), "{parts:?}");
+        assert!(!parts.is_empty());
         up.stop();
     }
     assert_eq!(counts[0], counts[1]);

@@ -15,16 +15,16 @@ pub struct Routes {
     /// With a token.
     pub guarded: OpenApiRouter<AppState>,
     /// Everybody, a few times a minute from each address.
-    pub limited: OpenApiRouter<AppState>,
-    /// Everybody.
-    pub open: OpenApiRouter<AppState>,
+    pub entered: OpenApiRouter<AppState>,
+    /// Everybody, more often: devices that share an address come here by themselves.
+    pub refreshed: OpenApiRouter<AppState>,
 }
 
 /// All routes.
 pub fn routes() -> Routes {
     // One line per context.
     let guarded = OpenApiRouter::default().merge(users::guarded()).merge(tasks::router());
-    Routes { guarded, limited: users::limited(), open: users::open() }
+    Routes { guarded, entered: users::entered(), refreshed: users::refreshed() }
 }
 
 /// Whether a claim is on a place in an order: who loses one chooses another place.

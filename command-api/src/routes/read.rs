@@ -3,10 +3,11 @@
 use axum::{extract::FromRequestParts, http::request::Parts};
 use orbit_domain::Invalid;
 use orbit_platform::http::{
-    extract::{Faults, Field},
+    extract::{Faults, Field, Unknown},
     path::{Path, parse_id},
 };
 use orbit_platform::problem::ApiError;
+use serde::Deserialize;
 use uuid::Uuid;
 
 /// A code and a sentence.
@@ -45,6 +46,27 @@ pub fn each<T, U>(
         read.collect::<Vec<_>>().into_iter().collect()
     };
     faults.within(&format!("/{name}"), check)
+}
+
+/// Nothing at all: the body of verbs that need no more than what they are about.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct Empty {
+    #[serde(flatten)]
+    unknown: Unknown,
+}
+
+impl Empty {
+    /// Reads every field: there is none.
+    pub fn read(self, faults: &mut Faults) {
+        faults.unknown(self.unknown);
+    }
+
+    /// Refuses whatever is in it.
+    pub fn check(self) -> Result<(), ApiError> {
+        let mut faults = Faults::new();
+        self.read(&mut faults);
+        faults.finish()
+    }
 }
 
 /// The two ids of a path such as `/tasks/{id}/labels/{label_id}`.

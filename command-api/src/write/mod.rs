@@ -99,6 +99,11 @@ impl<P: Sync> Write<P> {
     /// The answer that the same request was given before, if it was: for routes whose checks would fail once it took
     /// effect. Others need not ask, [`run`](Self::run) does.
     pub async fn earlier(&self, body: &[u8]) -> Result<Option<Response>> {
+        Ok(self.given(self.mode(body)).await?.map(reply::respond))
+    }
+
+    /// The answer that is kept under an idempotency key, if there is one.
+    pub async fn given(&self, mode: Mode) -> Result<Option<Answer<Reply>>> {
         enum Earlier {
             None,
             Fault(Fault),
@@ -108,13 +113,12 @@ impl<P: Sync> Write<P> {
                 Self::Fault(fault)
             }
         }
-        let mode = self.mode(body);
         if mode.idempotency.is_none() {
             return Ok(None);
         }
         let nothing = |_: Unit| async { Err::<Reply, _>(Earlier::None) };
         match self.app.store.transact(self.origin(), mode, nothing).await {
-            Ok(answer) => Ok(Some(reply::respond(answer))),
+            Ok(answer) => Ok(Some(answer)),
             Err(Earlier::None) => Ok(None),
             Err(Earlier::Fault(fault)) => Err(fault.into()),
         }
@@ -124,6 +128,17 @@ impl<P: Sync> Write<P> {
 /// The answer as a response.
 pub fn respond(answer: Answer<Reply>) -> Response {
     reply::respond(answer)
+}
+
+/// Notes that what follows a write went wrong. The write is in the log by then, so its answer stays what it is.
+pub fn follow_up(what: &'static str, outcome: Result<()>) {
+    match outcome {
+        Ok(()) => {}
+        Err(Error::Fault(fault)) => {
+            tracing::warn!(error = &fault as &dyn std::error::Error, what, "what follows a write was not done");
+        }
+        Err(Error::Answer(answer)) => tracing::warn!(code = answer.code(), what, "what follows a write was refused"),
+    }
 }
 
 /// Decides and appends; chooses another place when the one that was chosen between two neighbours has just been taken.

@@ -40,6 +40,9 @@ async fn an_address_has_one_account_whatever_its_case() {
     let answer = api.post("/auth/register").key("k1").json(&body).send().await;
     answer.refused(409, "email_taken");
     assert_eq!(api.facts().await, facts);
+    // And no key is left behind that nobody will ever destroy.
+    let keys = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM vault.keys");
+    assert_eq!(keys.fetch_one(api.database.pool()).await.unwrap(), 1);
     api.stop().await;
 }
 

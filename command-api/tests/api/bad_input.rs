@@ -282,3 +282,22 @@ async fn a_password_of_any_length_is_compared_or_refused() {
     login(PASSWORD).await.refused(401, "invalid_credentials");
     api.stop().await;
 }
+
+#[tokio::test]
+async fn a_verb_without_fields_refuses_what_it_does_not_know_and_what_is_too_large() {
+    let api = Api::new().await;
+    let ada = api.register("ada@example.org").await;
+    let facts = api.facts().await;
+    let mut verbs = vec![];
+    for route in routes(&api).into_iter().filter(|route| route.method == Method::POST && route.body.is_none()) {
+        let unknown = route.call(&api, &ada).json(&json!({"colour": 1})).send().await;
+        unknown.refused(400, "invalid_request").names(&[("/colour", "unknown_field")]);
+        let large = format!("{{{}}}", " ".repeat(1024 * 1024 - 1));
+        route.call(&api, &ada).raw(large).send().await.refused(413, "body_too_large");
+        verbs.push(route.path);
+    }
+    assert_eq!(verbs.len(), 5, "{verbs:?}");
+    assert_eq!(api.facts().await, facts);
+    api.post("/auth/logout").by(&ada).json(&json!({})).send().await.expect(204);
+    api.stop().await;
+}

@@ -139,3 +139,28 @@ async fn a_dry_run_of_a_batch_shows_what_each_operation_would_do() {
     assert_eq!(api.facts().await, facts);
     api.stop().await;
 }
+
+#[tokio::test]
+async fn the_answer_that_is_kept_of_a_batch_does_not_repeat_what_its_operations_keep() {
+    let api = Api::new().await;
+    let ada = api.register("ada@example.org").await;
+    let mut operations = vec![];
+    for n in 0..10 {
+        let task = api.task(&ada, json!({"title": n.to_string(), "description": "x".repeat(60_000)})).await;
+        operations.push(json!({"op": "update", "id": id(&task), "priority": "high"}));
+    }
+    operations.push(json!({"op": "delete", "id": operations[0]["id"]}));
+    operations.push(json!({"op": "complete", "id": nobody()}));
+    let first = send(&api, &ada, "k1", json!(operations)).await.expect(200);
+    assert_eq!(first.body["results"][9]["task"]["description"].as_str().unwrap().len(), 60_000);
+    let query = "SELECT octet_length(outcome)::bigint FROM log.commands WHERE idempotency_key = 'k1'";
+    let kept: i64 = sqlx::query_scalar(query).fetch_one(api.database.pool()).await.unwrap();
+    assert!(kept < 4_000, "{kept}");
+    let facts = api.facts().await;
+    let again = send(&api, &ada, "k1", json!(operations)).await.expect(200);
+    assert_eq!((&first.body, first.position(), facts), (&again.body, again.position(), api.facts().await));
+    assert_eq!(again.text("idempotent-replayed"), "true");
+    operations.pop();
+    send(&api, &ada, "k1", json!(operations)).await.refused(422, "idempotency_key_reused");
+    api.stop().await;
+}

@@ -60,21 +60,27 @@ pub struct Session {
 impl Api {
     /// With a clock that stands still.
     pub async fn new() -> Self {
-        Self::with(Clock::fixed(start())).await
+        Self::with(Clock::fixed(start()), Limited::default()).await
+    }
+
+    /// With limits per address: how often it may log in, and refresh.
+    pub async fn limited(login: &str, refresh: &str) -> Self {
+        let limited = Limited { login: login.parse().unwrap(), refresh: refresh.parse().unwrap() };
+        Self::with(Clock::fixed(start()), limited).await
     }
 
     /// With the clock of the machine: for tests that race.
     pub async fn ticking() -> Self {
-        Self::with(Clock::system()).await
+        Self::with(Clock::system(), Limited::default()).await
     }
 
-    async fn with(clock: Clock) -> Self {
+    async fn with(clock: Clock, limited: Limited) -> Self {
         let (database, nats) = (orbit_testing::database().await, orbit_testing::nats().await);
         let shutdown = Shutdown::new();
         let mut config = Config::parse_from(["orbit-command-api", "--trusted-proxies", "1"]);
         config.database.database_url = Secret::new(database.url());
         config.auth.signing_key = Some(Secret::new(generate_signing_key()));
-        let app = App::start(parts(&config, clock.clone(), &nats).await, &shutdown).await.unwrap();
+        let app = App::start(parts(&config, clock.clone(), &nats, limited).await, &shutdown).await.unwrap();
         let (router, document) = app.routes().split_for_parts();
         let document = orbit_platform::http::docs::document(&document);
         let router = serve_layers(router, &config.http);
@@ -86,7 +92,8 @@ impl Api {
         let mut config = Config::parse_from(["orbit-command-api", "--trusted-proxies", "1"]);
         config.database.database_url = Secret::new(self.database.url());
         config.auth = self.auth.clone();
-        let app = App::start(parts(&config, self.clock.clone(), &self.nats).await, &self.shutdown).await.unwrap();
+        let parts = parts(&config, self.clock.clone(), &self.nats, Limited::default()).await;
+        let app = App::start(parts, &self.shutdown).await.unwrap();
         serve_layers(app.routes().into(), &config.http)
     }
 
@@ -145,7 +152,19 @@ impl Api {
     }
 }
 
-async fn parts(config: &Config, clock: Clock, nats: &TestNats) -> Parts {
+/// Limits per address.
+struct Limited {
+    login: Rate,
+    refresh: Rate,
+}
+
+impl Default for Limited {
+    fn default() -> Self {
+        Self { login: Rate::Off, refresh: Rate::Off }
+    }
+}
+
+async fn parts(config: &Config, clock: Clock, nats: &TestNats, limited: Limited) -> Parts {
     Parts {
         pool: postgres::connect_as(&config.database, "test", None, orbit_command_api::app::ROLE).await.unwrap(),
         nats: nats.client().clone(),
@@ -155,7 +174,8 @@ async fn parts(config: &Config, clock: Clock, nats: &TestNats) -> Parts {
         signer: TokenSigner::from_args(&config.auth, Environment::Development, clock.clone()).unwrap(),
         verifier: TokenVerifier::from_args(&config.auth, Environment::Development, clock).unwrap(),
         user_limit: RateLimiter::new("user", Rate::Off),
-        login_limit: RateLimiter::new("login", Rate::Off),
+        login_limit: RateLimiter::new("login", limited.login),
+        refresh_limit: RateLimiter::new("refresh", limited.refresh),
         refresh_ttl: TimeDelta::days(30),
         limits: Limits::default(),
         history: History::default(),

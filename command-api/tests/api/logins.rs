@@ -289,3 +289,34 @@ async fn a_dry_run_of_a_login_logs_nobody_in() {
     assert_eq!(api.facts().await, facts);
     api.stop().await;
 }
+
+/// Sends a body from one address until it is refused for the rate; then once more from another.
+async fn limited(api: &Api, path: &str, body: &Value, status: u16) {
+    let call = |address: &str| api.post(path).from(address).json(body).send();
+    let first = call("10.0.0.1").await.expect(status);
+    assert!(first.headers.contains_key("ratelimit"), "{first:?}");
+    let second = call("10.0.0.1").await.refused(429, "rate_limited");
+    assert!((1..=60).contains(&second.text("retry-after").parse::<u32>().unwrap()), "{second:?}");
+    call("10.0.0.2").await.expect(status);
+}
+
+#[tokio::test]
+async fn an_address_may_register_and_log_in_so_often() {
+    let api = Api::limited("1/min", "off").await;
+    let body = json!({"email": "ada@example.org", "password": PASSWORD});
+    limited(&api, "/auth/login", &body, 401).await;
+    api.stop().await;
+    let api = Api::limited("1/min", "off").await;
+    // What is refused for its form counts too.
+    limited(&api, "/auth/register", &json!({}), 400).await;
+    api.stop().await;
+}
+
+#[tokio::test]
+async fn an_address_may_refresh_so_often() {
+    let api = Api::limited("1/min", "1/min").await;
+    api.post("/auth/login").from("10.0.0.1").json(&json!({})).send().await.expect(400);
+    // A limit of its own: who has just logged in can refresh.
+    limited(&api, "/auth/refresh", &json!({"refresh_token": "orb_rt_x"}), 401).await;
+    api.stop().await;
+}

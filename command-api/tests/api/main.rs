@@ -8,6 +8,7 @@ mod batch;
 mod common;
 mod connections;
 mod document;
+mod follow_ups;
 mod lists;
 mod logins;
 mod placing;

@@ -79,7 +79,28 @@ async fn a_task_that_stands_there_already_does_not_move() {
     let facts = board.api.facts().await;
     board.place(1, json!({"after_id": board.id(0)})).await.expect(200);
     board.place(1, json!({"before_id": board.id(2)})).await.expect(200);
-    board.place(1, json!({"list_id": board.tasks[1]["list_id"]})).await.expect(200);
+    board.place(2, json!({"list_id": board.tasks[2]["list_id"]})).await.expect(200);
+    let path = format!("/tasks/{}", board.id(0));
+    let same = json!({"list_id": board.tasks[0]["list_id"]});
+    board.api.patch(&path).by(&board.ada).json(&same).send().await.expect(200);
+    assert_eq!(board.api.facts().await, facts);
+    board.api.stop().await;
+}
+
+#[tokio::test]
+async fn a_task_goes_to_the_end_of_its_own_list() {
+    let mut board = Board::new().await;
+    let list = json!({"list_id": board.tasks[0]["list_id"]});
+    board.place(0, list.clone()).await.expect(200);
+    assert_eq!(board.order().await, "bca");
+    // Also when the last one was put there by a clock that was ahead.
+    board.api.advance(chrono::TimeDelta::minutes(1));
+    board.place(1, list.clone()).await.expect(200);
+    board.api.advance(-chrono::TimeDelta::seconds(62));
+    board.place(2, list.clone()).await.expect(200);
+    assert_eq!(board.order().await, "abc");
+    let facts = board.api.facts().await;
+    board.place(2, list).await.expect(200);
     assert_eq!(board.api.facts().await, facts);
     board.api.stop().await;
 }

@@ -1,6 +1,6 @@
 //! Races: whatever comes at the same time, the rules hold as if it had come one after the other.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, time::Duration};
 
 use axum::http::Method;
 use futures_util::future::join_all;
@@ -158,5 +158,42 @@ async fn two_last_lists_cannot_remove_each_other() {
         }
     }
     api.task(&ada, titled("There is still a list")).await;
+    api.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_sub_task_lives_on_below_a_task_that_goes_into_the_trash_at_the_same_time() {
+    let api = Api::ticking().await;
+    let ada = api.register("ada@example.org").await;
+    let other = api.another().await;
+    let path = |task: &Value| format!("/tasks/{}", id(task));
+    for round in 0..20 {
+        let parent = api.task(&ada, titled("parent")).await;
+        // Looking for these takes the deletion its time.
+        for _ in 0..10 {
+            api.task(&ada, json!({"title": "x", "parent_id": id(&parent)})).await;
+        }
+        let body = json!({"title": "late", "parent_id": id(&parent)});
+        let operations = json!({"operations": [{"op": "delete", "id": id(&parent)}]});
+        let delete = match round % 2 {
+            0 => api.delete(&path(&parent)),
+            _ => api.post("/tasks/batch").key(&round.to_string()).json(&operations),
+        };
+        let nest = async {
+            tokio::time::sleep(Duration::from_millis(round / 2)).await;
+            Call::new(other.clone(), Method::POST, "/tasks").by(&ada).json(&body).send().await
+        };
+        let (deleted, nested) = tokio::join!(delete.by(&ada).send(), nest);
+        assert!(deleted.status < 300, "{}", deleted.body);
+        if nested.status == 409 {
+            continue;
+        }
+        let late = nested.expect(201).body;
+        let edit = || api.patch(&path(&late)).by(&ada).json(&titled("y")).send();
+        edit().await.refused(409, "task_deleted");
+        // And it comes back with its task.
+        api.post(&format!("{}/restore", path(&parent))).by(&ada).send().await.expect(200);
+        assert_eq!(edit().await.expect(200).body["parent_id"], parent["id"]);
+    }
     api.stop().await;
 }

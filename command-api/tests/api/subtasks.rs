@@ -131,3 +131,63 @@ async fn a_sub_task_that_is_restored_alone_is_part_of_none() {
     assert_eq!(api.types_after(before).await, ["tasks.restored"]);
     api.stop().await;
 }
+
+#[tokio::test]
+async fn what_one_batch_deletes_apart_does_not_come_back_together() {
+    let api = Api::new().await;
+    let ada = api.register("ada@example.org").await;
+    let tasks = chain(&api, &ada, 2).await;
+    let operations = json!([{"op": "delete", "id": id(&tasks[1])}, {"op": "delete", "id": id(&tasks[0])}]);
+    let batch = api.post("/tasks/batch").by(&ada).key("k1").json(&json!({ "operations": operations }));
+    assert_eq!(batch.send().await.expect(200).body["succeeded"], 2);
+    let before = api.facts().await;
+    api.post(&format!("/tasks/{}/restore", id(&tasks[0]))).by(&ada).send().await.expect(200);
+    assert_eq!(api.types_after(before).await, ["tasks.restored"]);
+    api.stop().await;
+}
+
+#[tokio::test]
+async fn what_was_deleted_under_one_request_id_but_apart_does_not_come_back_together() {
+    let api = Api::new().await;
+    let ada = api.register("ada@example.org").await;
+    let tasks = chain(&api, &ada, 3).await;
+    for task in [&tasks[2], &tasks[0]] {
+        api.advance(chrono::TimeDelta::microseconds(1));
+        let path = format!("/tasks/{}", id(task));
+        api.delete(&path).by(&ada).header("x-request-id", "always-the-same").send().await.expect(204);
+    }
+    let before = api.facts().await;
+    api.post(&format!("/tasks/{}/restore", id(&tasks[0]))).by(&ada).send().await.expect(200);
+    assert_eq!(api.types_after(before).await, ["tasks.restored"; 2]);
+    api.stop().await;
+}
+
+/// A task with so many sub-tasks.
+async fn broad(api: &Api, ada: &Session, width: usize) -> Value {
+    let task = api.task(ada, titled("broad")).await;
+    for begin in (0..width).step_by(200) {
+        let parts = begin..width.min(begin + 200);
+        let parts: Vec<_> =
+            parts.map(|n| json!({"op": "create", "title": n.to_string(), "parent_id": id(&task)})).collect();
+        let batch = api.post("/tasks/batch").by(ada).key(&format!("k{begin}")).json(&json!({ "operations": parts }));
+        assert_eq!(batch.send().await.expect(200).body["failed"], 0);
+    }
+    task
+}
+
+#[tokio::test]
+async fn a_task_with_very_many_sub_tasks_is_completed_deleted_and_restored_at_once() {
+    let api = Api::new().await;
+    let ada = api.register("ada@example.org").await;
+    let task = broad(&api, &ada, 600).await;
+    let path = format!("/tasks/{}", id(&task));
+    let facts = 601;
+    let before = api.facts().await;
+    api.post(&format!("{path}/complete?children=complete")).by(&ada).send().await.expect(200);
+    assert_eq!(api.facts().await, before + facts);
+    api.delete(&path).by(&ada).send().await.expect(204);
+    assert_eq!(api.facts().await, before + 2 * facts);
+    api.post(&format!("{path}/restore")).by(&ada).send().await.expect(200);
+    assert_eq!(api.facts().await, before + 3 * facts);
+    api.stop().await;
+}

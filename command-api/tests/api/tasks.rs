@@ -187,3 +187,26 @@ async fn every_faulty_field_of_a_task_is_named() {
     answer.refused(422, "validation_failed").names(&[("/labels", "too_many")]);
     api.stop().await;
 }
+
+#[tokio::test]
+async fn a_label_that_was_removed_no_longer_takes_up_room_on_a_task() {
+    let api = Api::new().await;
+    let ada = api.register("ada@example.org").await;
+    let mut labels = vec![];
+    for n in 0..52 {
+        let label = api.post("/labels").by(&ada).json(&json!({"name": n.to_string()})).send().await.expect(201).body;
+        labels.push(id(&label).to_owned());
+    }
+    let task = api.task(&ada, json!({"title": "x", "labels": &labels[..50]})).await;
+    let put = |label: &String| api.post(&format!("/tasks/{}/labels/{label}", id(&task))).by(&ada).send();
+    put(&labels[50]).await.refused(422, "too_many_labels");
+    api.delete(&format!("/labels/{}", labels[7])).by(&ada).send().await.expect(204);
+    let before = api.facts().await;
+    put(&labels[3]).await.expect(200);
+    assert_eq!(api.facts().await, before);
+    let shown = put(&labels[50]).await.expect(200).body;
+    assert_eq!(shown["labels"].as_array().unwrap().len(), 50);
+    assert_eq!(api.types_after(before).await, ["tasks.unlabelled", "tasks.labelled"]);
+    put(&labels[51]).await.refused(422, "too_many_labels");
+    api.stop().await;
+}

@@ -238,11 +238,11 @@ pub const SCOPES: [(&str, &str); 9] = [
     ("tasks:write", "change lists, tasks and labels"),
     ("activities:read", "read activities"),
     ("users:read", "read the profile, devices, tokens and connections"),
-    ("users:write", "change the profile, devices, tokens and connections"),
+    ("users:write", "change the profile, devices and connections"),
     ("history:read", "read the past with as_of"),
     ("email:send", "send e-mail"),
     ("agent:run", "let the agent work"),
-    ("admin", "everything that the user may do"),
+    ("admin", "everything but passwords, tokens, logins and erasure, which need a session"),
 ];
 
 /// What an API token may do: at least one of [`SCOPES`], each once.

@@ -79,6 +79,7 @@ impl Server {
             verifier: verifier.clone(),
             user_limit: limiter("user"),
             login_limit: limiter("login"),
+            refresh_limit: limiter("refresh"),
             refresh_ttl: TimeDelta::days(30),
             limits: Limits::default(),
             history: History::default(),

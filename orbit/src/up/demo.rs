@@ -202,7 +202,7 @@ impl Api {
         }
         let made = self.post("/tasks", &body, task.title).await?;
         for part in task.parts {
-            let body = json!({ "title": part, "parent_id": made["id"] });
+            let body = json!({ "title": part, "parent_id": made["id"], "list_id": made["list_id"] });
             self.post("/tasks", &body, &format!("{}/{part}", task.title)).await?;
         }
         if task.done {

@@ -115,6 +115,7 @@ impl Stack {
             verifier: verifier.clone(),
             user_limit: user_limit.clone(),
             login_limit: RateLimiter::new("login", args.http.rate_login),
+            refresh_limit: RateLimiter::new("refresh", args.http.rate_refresh),
             refresh_ttl: TimeDelta::seconds(args.auth.refresh_token_ttl_s.into()),
             limits: Limits::default(),
             history: History::default(),

@@ -76,6 +76,9 @@ pub struct HttpArgs {
     /// How often one address may register or log in
     #[arg(long, env = "ORBIT_RATE_LOGIN", default_value = "10/min")]
     pub rate_login: Rate,
+    /// How often one address may exchange refresh tokens; many users may share an address
+    #[arg(long, env = "ORBIT_RATE_REFRESH", default_value = "60/min")]
+    pub rate_refresh: Rate,
     /// How often one user may search
     #[arg(long, env = "ORBIT_RATE_SEARCH", default_value = "120/min")]
     pub rate_search: Rate,

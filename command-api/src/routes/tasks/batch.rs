@@ -4,9 +4,12 @@
 //! short (a crash, a database that goes away) it is repeated with the same key: what was done is answered from memory,
 //! what was not is done now. A body that cannot be read is refused as a whole, before anything is done.
 
-use axum::response::{IntoResponse, Response};
+use axum::{
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
 use chrono::TimeDelta;
-use orbit_event_store::Unit;
+use orbit_event_store::{Answer, Unit};
 use orbit_events::TaskId;
 use orbit_platform::{
     http::{
@@ -22,13 +25,13 @@ use uuid::Uuid;
 
 use super::{
     SCOPE,
-    bodies::{CompleteTask, CreateTask, DismissTask, EditTask, Empty, MoveTask},
+    bodies::{CompleteTask, CreateTask, DismissTask, EditTask, MoveTask},
     operation::Operation,
     views::{self, WrittenTask},
 };
 use crate::{
-    error::Result,
-    routes::read::{self, at_most},
+    error::{Error, Result},
+    routes::read::{self, Empty, at_most},
     write::{self, Reply, Write},
 };
 
@@ -111,6 +114,18 @@ pub struct BatchResult {
     facts: Option<Vec<Value>>,
 }
 
+/// What is kept of a batch. No tasks: every operation keeps its own answer, and 200 long ones are much to keep twice.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    /// Position of the newest fact.
+    position: i64,
+    /// Status and problem of each operation.
+    results: Vec<(u16, Option<Problem>)>,
+    /// Known to the request that carried it out; a repetition asks the operations' answers.
+    #[serde(skip)]
+    outcome: Option<BatchOutcome>,
+}
+
 /// An operation and how it was written.
 struct Part {
     operation: Operation,
@@ -141,24 +156,44 @@ pub async fn batch(write: Write, body: JsonBody<Batch>) -> Result<Response> {
     // that deciding it again changes nothing.
     let decide = |_: Unit| async move {
         let (outcome, position) = carry_out(write, parts).await?;
-        Ok(Reply::ok(&outcome)?.position(position))
+        let results = outcome.results.iter().map(|result| (result.status, result.problem.clone())).collect();
+        Ok::<_, Error>(Kept { position, results, outcome: Some(outcome) })
     };
-    write.run(&body.bytes, decide).await
+    let Answer { answer: kept, position, replayed, preview } =
+        write.app().store.transact(write.origin(), write.mode(&body.bytes), decide).await?;
+    let upto = kept.position;
+    let outcome = match kept.outcome {
+        Some(outcome) => outcome,
+        None => recall(write, parts, kept.results).await?,
+    };
+    let answer = Reply::ok(&outcome)?.position(upto);
+    Ok(write::respond(Answer { answer, position, replayed, preview }))
+}
+
+/// The outcome of a batch that was carried out before. Its operations' answers are kept as long as its own; only those
+/// from before a batch was cut short end earlier, and then their tasks are left out.
+async fn recall<P: Sync>(write: &Write<P>, parts: &[Part], kept: Vec<(u16, Option<Problem>)>) -> Result<BatchOutcome> {
+    let mut results = Vec::with_capacity(parts.len());
+    for (index, (part, (status, problem))) in parts.iter().zip(kept).enumerate() {
+        let mut task = None;
+        if problem.is_none() && status != StatusCode::NO_CONTENT.as_u16() {
+            let mode = write.request.part_mode(write.app().store.vault(), write.user().0, index, &part.sent);
+            task = write.given(mode).await?.and_then(|answer| answer.answer.into_json());
+        }
+        results.push(BatchResult { index, status, task, problem, facts: None });
+    }
+    Ok(BatchOutcome::of(results))
 }
 
 async fn carry_out<P: Sync>(write: &Write<P>, parts: &[Part]) -> Result<(BatchOutcome, i64)> {
-    let mut outcome = BatchOutcome { succeeded: 0, failed: 0, results: Vec::with_capacity(parts.len()) };
+    let mut results = Vec::with_capacity(parts.len());
     let mut position = 0;
     for (index, part) in parts.iter().enumerate() {
         let (result, upto) = one(write, index, part).await?;
         position = position.max(upto);
-        match result.problem {
-            Some(_) => outcome.failed += 1,
-            None => outcome.succeeded += 1,
-        }
-        outcome.results.push(result);
+        results.push(result);
     }
-    Ok((outcome, position))
+    Ok((BatchOutcome::of(results), position))
 }
 
 /// Carries out one operation. What the rules refuse is its result; what is wrong with the server ends the batch.
@@ -170,8 +205,11 @@ async fn one<P: Sync>(write: &Write<P>, index: usize, part: &Part) -> Result<(Ba
     let mode = write.request.part_mode(app.store.vault(), write.user().0, index, &part.sent);
     let decide = |unit: Unit| async move { part.operation.decide(app, &unit, &IfMatch::Absent).await };
     let mut result = BatchResult { index, status: 200, task: None, problem: None, facts: None };
-    match write::transact(app, origin, mode, decide).await {
+    match write::transact(app, origin.clone(), mode, decide).await {
         Ok(answer) => {
+            if answer.preview.is_none() {
+                part.operation.follow_up(app, origin).await;
+            }
             result.facts = answer.preview.map(write::hidden);
             if result.facts.is_none() {
                 result.status = answer.answer.status();
@@ -194,6 +232,13 @@ async fn one<P: Sync>(write: &Write<P>, index: usize, part: &Part) -> Result<(Ba
             result.problem = Some(problem);
             Ok((result, 0))
         }
+    }
+}
+
+impl BatchOutcome {
+    fn of(results: Vec<BatchResult>) -> Self {
+        let failed = results.iter().filter(|result| result.problem.is_some()).count();
+        Self { succeeded: results.len() - failed, failed, results }
     }
 }
 

@@ -193,7 +193,7 @@ pub struct EditTask {
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     description: Field<String>,
-    /// The list it is to stand in, at its end.
+    /// The list it is to stand in, at its end; in the list where it is it keeps its place.
     #[serde(default)]
     #[schema(value_type = Uuid)]
     list_id: Field<String>,
@@ -321,7 +321,8 @@ impl DismissTask {
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[schema(example = json!({"after_id": "019302d5-6f3c-7b1e-9c53-0d6a3c1f2b4a"}))]
 pub struct MoveTask {
-    /// The list it is to stand in: at its end, or where a neighbour is named. If absent, the neighbour's.
+    /// The list it is to stand in: at its end (also of the list where it is), or where a neighbour is named. If absent,
+    /// the neighbour's.
     #[serde(default)]
     #[schema(value_type = Option<Uuid>)]
     list_id: Field<String>,
@@ -356,19 +357,5 @@ impl MoveTask {
         let list_id = faults.optional("list_id", self.list_id, read::id);
         let anchor = Anchor::read(faults, self.before_id, self.after_id);
         Some(Target { list_id, anchor })
-    }
-}
-
-/// Nothing at all: for verbs that need no more than the task.
-#[derive(Clone, Debug, Default, Deserialize)]
-pub struct Empty {
-    #[serde(flatten)]
-    unknown: Unknown,
-}
-
-impl Empty {
-    /// Reads every field: there is none.
-    pub fn read(self, faults: &mut Faults) {
-        faults.unknown(self.unknown);
     }
 }

@@ -25,7 +25,7 @@ use super::{SCOPE, bodies::Anchor, place, views::WrittenList};
 use crate::{
     error::{Error, Result},
     routes::read::text,
-    write::{Reply, Write, present},
+    write::{self, Reply, Write, present},
 };
 
 /// Tasks that can slip into a list at the very moment at which it is removed: as many as one batch of appends holds.
@@ -162,7 +162,7 @@ pub async fn delete(write: Write, PathId(id): PathId<ListId>) -> Result<Response
     let answer = write.run(b"", decide).await;
     write.app().first_lists.forget(write.user());
     if answer.is_ok() && !write.request.dry_run {
-        rescue(&write, id).await?;
+        write::follow_up("move late tasks", rescue(&write, id).await);
     }
     answer
 }

@@ -1,9 +1,10 @@
 //! Tasks themselves: write down, change, delete, label.
 
 use axum::response::Response;
+use orbit_event_store::Unit;
 use orbit_events::{LabelId, TaskId};
 use orbit_platform::http::{
-    extract::{Faults, JsonBody},
+    extract::{Faults, JsonBody, OptionalJsonBody},
     path::PathId,
 };
 
@@ -13,12 +14,21 @@ use super::{
     operation::Operation,
     views::WrittenTask,
 };
-use crate::{error::Result, routes::read::PathIds, write::Write};
+use crate::{
+    error::Result,
+    routes::read::{Empty, PathIds},
+    write::{self, Write},
+};
 
 /// Decides one operation and answers.
 pub async fn run<P: Send + Sync>(write: &Write<P>, body: &[u8], operation: &Operation) -> Result<Response> {
-    let (app, if_match) = (write.app(), &write.request.if_match);
-    write.run(body, |unit| async move { operation.decide(app, &unit, if_match).await }).await
+    let (app, if_match, origin) = (write.app(), &write.request.if_match, write.origin());
+    let decide = |unit: Unit| async move { operation.decide(app, &unit, if_match).await };
+    let answer = write::transact(app, origin.clone(), write.mode(body), decide).await?;
+    if !write.request.dry_run {
+        operation.follow_up(app, origin).await;
+    }
+    Ok(write::respond(answer))
 }
 
 /// Write down a task
@@ -52,7 +62,7 @@ pub async fn edit(write: Write, PathId(id): PathId<TaskId>, body: JsonBody<EditT
 
 /// Put a task into the trash
 ///
-/// Its sub-tasks go with it, at any depth, and come back with it when it is restored.
+/// Its sub-tasks go with it, at any depth, at most 5,000, and come back with it when it is restored.
 #[utoipa::path(delete, path = "/api/v1/tasks/{id}", tag = "tasks", operation_id = "delete_task",
     params(("id" = uuid::Uuid, Path, description = "The task")),
     responses((status = 204, description = "It is in the trash")))]
@@ -67,9 +77,14 @@ pub async fn delete(write: Write, PathId(id): PathId<TaskId>) -> Result<Response
     params(("id" = uuid::Uuid, Path, description = "The task"), ("label_id" = uuid::Uuid, Path, description = "The label")),
     responses((status = 200, description = "The task as it is now", body = WrittenTask)))]
 #[tracing::instrument(name = "command.tasks.label", skip_all)]
-pub async fn label(write: Write, PathIds(id, label): PathIds<TaskId, LabelId>) -> Result<Response> {
+pub async fn label(
+    write: Write,
+    PathIds(id, label): PathIds<TaskId, LabelId>,
+    body: OptionalJsonBody<Empty>,
+) -> Result<Response> {
     write.caller.require(SCOPE)?;
-    run(&write, b"", &Operation::Label(id, label)).await
+    body.value.check()?;
+    run(&write, &body.bytes, &Operation::Label(id, label)).await
 }
 
 /// Take a label off a task

@@ -5,10 +5,10 @@ use orbit_domain::{
     Claim,
     tasks::{
         Label, Reason, Task,
-        task::{Command, Create, Edit, ORDER, Place, Present, Restore},
+        task::{Command, Create, Edit, MAX_LABELS, ORDER, Place, Present, Restore},
     },
 };
-use orbit_event_store::{Loaded, Unit};
+use orbit_event_store::{Loaded, Mode, Origin, Unit};
 use orbit_events::{LabelId, TaskId, tasks::Status};
 use orbit_platform::{http::headers::IfMatch, ids};
 
@@ -20,10 +20,13 @@ use super::{
     views::WrittenTask,
 };
 use crate::{
-    error::{Result, refusal, rejected},
+    error::{Error, Result, refusal, rejected},
     state::AppState,
-    write::{Reply, present},
+    write::{self, Reply, present},
 };
+
+/// How often late sub-tasks are looked for: each time fewer can come, since what they would be part of is in the trash.
+const PASSES: u32 = 3;
 
 /// What is to be done to a task.
 #[derive(Debug, Clone)]
@@ -69,6 +72,38 @@ impl Operation {
             }
         }
     }
+
+    /// What is left to do once it is in the log. `origin` is the one that it was decided with.
+    pub async fn follow_up(&self, app: &AppState, origin: Origin) {
+        if let Self::Delete(id) = self {
+            write::follow_up("delete late sub-tasks", delete_late(app, origin, *id).await);
+        }
+    }
+}
+
+/// Puts sub-tasks into the trash that came while the deletion of what is above them was being decided: a scan does not
+/// guard what is not there yet. Later ones find their parent in the trash. From the deletion's own origin, so that they
+/// come back with it.
+async fn delete_late(app: &AppState, origin: Origin, id: TaskId) -> Result<()> {
+    for _ in 0..PASSES {
+        let decide = |unit: Unit| async move {
+            let in_trash = |task: &Loaded<Task>| task.state.present().is_some_and(|task| task.deleted_at.is_some());
+            let Some(task) = unit.load::<Task>(id.0).await?.filter(in_trash) else { return Ok(0) };
+            let gone = trash::deleted_with(app.store.log(), &unit, &task).await?;
+            let mut late = 0;
+            for above in std::iter::once(id).chain(gone) {
+                for (below, _) in descendants(&unit, above).await? {
+                    unit.decide::<Task>(below.0, Command::Delete).await?;
+                    late += 1;
+                }
+            }
+            Ok::<_, Error>(late)
+        };
+        if app.store.transact(origin.clone(), Mode::default(), decide).await?.answer == 0 {
+            break;
+        }
+    }
+    Ok(())
 }
 
 async fn create(app: &AppState, unit: &Unit, new: &NewTask) -> Result<Reply> {
@@ -194,12 +229,29 @@ async fn new_place(app: &AppState, unit: &Unit, task: &Present) -> Result<Option
 }
 
 async fn put_on(unit: &Unit, id: TaskId, label: LabelId, if_match: &IfMatch) -> Result<Reply> {
-    present::<Task>(unit, id.0, if_match).await?;
+    let task = present::<Task>(unit, id.0, if_match).await?;
     let label_state = present::<Label>(unit, label.0, &IfMatch::Absent).await?.state;
     if label_state.present().is_none() {
         return Err(rejected(&orbit_domain::tasks::label::Rejection::Removed).into());
     }
+    make_room(unit, &task, label).await?;
     shown(unit, unit.decide::<Task>(id.0, Command::Label(label)).await?).await
+}
+
+/// Takes labels that were removed off a task that is full: nobody sees them, so they must not be in the way.
+async fn make_room(unit: &Unit, task: &Loaded<Task>, label: LabelId) -> Result<()> {
+    let full = |task: &&Present| task.labels.len() >= MAX_LABELS && !task.labels.contains(&label);
+    let Some(state) = task.state.live().filter(full) else { return Ok(()) };
+    for old in &state.labels {
+        if !is_in_use(unit, *old).await? {
+            unit.decide::<Task>(task.id, Command::Unlabel(*old)).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn is_in_use(unit: &Unit, label: LabelId) -> Result<bool> {
+    Ok(unit.load::<Label>(label.0).await?.is_some_and(|label| label.state.present().is_some()))
 }
 
 async fn simple(unit: &Unit, id: TaskId, command: Command, if_match: &IfMatch) -> Result<Reply> {
@@ -215,8 +267,7 @@ async fn shown(unit: &Unit, task: Loaded<Task>) -> Result<Reply> {
 /// All labels exist; the first one that does not is named by its place in the array.
 async fn labels_exist(unit: &Unit, labels: &[LabelId]) -> Result<()> {
     for (index, label) in labels.iter().enumerate() {
-        let label = unit.load::<Label>(label.0).await?;
-        if label.is_none_or(|label| label.state.present().is_none()) {
+        if !is_in_use(unit, *label).await? {
             let pointer = Some(format!("/labels/{index}"));
             let detail = "there is no such label";
             return Err(refusal(StatusCode::UNPROCESSABLE_ENTITY, "unknown_label", pointer, detail).into());

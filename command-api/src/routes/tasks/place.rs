@@ -26,7 +26,8 @@ pub fn anywhere(unit: &Unit, list_id: ListId) -> Place {
 pub async fn of_task(unit: &Unit, target: Target, moved: Uuid, home: Option<ListId>) -> Result<Place> {
     let Some(anchor) = target.anchor else {
         let list_id = target.list_id.or(home).ok_or_else(|| ApiError::internal("a place without a list"))?;
-        return known(unit, list_id).await.map(|list_id| anywhere(unit, list_id));
+        let list_id = known(unit, list_id).await?;
+        return if home == Some(list_id) { last(unit, list_id, moved).await } else { Ok(anywhere(unit, list_id)) };
     };
     if anchor.id() == moved {
         return Err(broken("own_neighbour", anchor.field(), "a task is not its own neighbour"));
@@ -40,6 +41,14 @@ pub async fn of_task(unit: &Unit, target: Target, moved: Uuid, home: Option<List
     }
     let slot = beside(unit, task::ORDER, list_id.0, anchor, &neighbour.position, moved).await?;
     Ok(Place { list_id, slot })
+}
+
+/// The end of the list that a task stands in already; where it is, if it stands last.
+async fn last(unit: &Unit, list_id: ListId, moved: Uuid) -> Result<Place> {
+    match unit.previous(task::ORDER, list_id.0.as_bytes(), None).await? {
+        Some(held) if held.stream_id != moved => behind(unit, list_id, &place(&held)?),
+        _ => Ok(anywhere(unit, list_id)),
+    }
 }
 
 /// Where a list goes among the user's lists.
@@ -62,7 +71,7 @@ pub async fn known(unit: &Unit, list_id: ListId) -> Result<ListId> {
     Err(broken("unknown_list", "list_id", "there is no such list"))
 }
 
-/// Behind a place that is lost, in the same list.
+/// Behind a place that somebody else has, in the same list.
 pub fn behind(unit: &Unit, list_id: ListId, position: &str) -> Result<Place> {
     let slot = Slot::between(Some(position), None, unit.context().now, jitter());
     Ok(Place { list_id, slot: slot.map_err(|rejection| rejected(&rejection))? })

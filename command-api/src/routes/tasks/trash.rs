@@ -1,8 +1,9 @@
 //! What comes back with a task: the sub-tasks that went into the trash with it, and no others.
 //!
-//! Tasks in the trash hold no claims, so nothing lists them by parent. But what one request deletes lies in one stretch
-//! of the log: positions are contiguous, and an append is not interrupted (invariant 1). So the facts around the task's
-//! own `deleted` that come from the same request are those of its sub-tasks.
+//! Tasks in the trash hold no claims, so nothing lists them by parent. But what one unit of work deletes lies in one
+//! stretch of the log, those further up first: positions are contiguous, and an append is not interrupted (invariant 1).
+//! So the facts behind the task's own `deleted` that come from the same request and the same moment are those of its
+//! sub-tasks. The moment tells the operations of a batch apart, and requests to which a client gave one id.
 
 use std::collections::HashSet;
 
@@ -13,6 +14,9 @@ use orbit_events::TaskId;
 use super::tree::MAX_SUBTREE;
 use crate::error::Result;
 
+/// Positions that are read at once.
+const PAGE: i64 = 500;
+
 /// The sub-tasks that were deleted with this task and are still in the trash, those further up first.
 pub async fn deleted_with(log: &Log, unit: &Unit, task: &Loaded<Task>) -> Result<Vec<TaskId>> {
     let in_trash = task.state.present().is_some_and(|task| task.deleted_at.is_some());
@@ -20,23 +24,31 @@ pub async fn deleted_with(log: &Log, unit: &Unit, task: &Loaded<Task>) -> Result
     let Some(deleted) = log.stream(task.id, task.version - 1, 1).await?.pop().filter(|_| in_trash) else {
         return Ok(vec![]);
     };
-    let reach = i64::try_from(MAX_SUBTREE).unwrap_or(i64::MAX) + 1;
-    let at = deleted.envelope.position;
-    let around = log.partition(deleted.partition, at - reach, at + reach, 2 * reach).await?;
+    let (user, moment) = (deleted.envelope.user_id, deleted.envelope.recorded_at);
+    let mut at = deleted.envelope.position;
+    let end = at.saturating_add(i64::try_from(MAX_SUBTREE).unwrap_or(i64::MAX));
     let mut waiting = vec![];
-    for stored in around {
-        let e = stored.envelope;
-        let same = e.user_id == deleted.envelope.user_id
-            && e.wire_type == deleted.envelope.wire_type
-            && e.metadata.correlation_id == deleted.envelope.metadata.correlation_id;
-        if same && let Some(found) = unit.load::<Task>(e.stream_id).await? {
-            // Restored since, and perhaps deleted again at another time: then it did not go with this one.
-            if let Some(state) =
-                found.state.present().filter(|state| state.deleted_at.is_some() && found.version == e.version)
-            {
-                waiting.push((TaskId(found.id), state.parent_id));
-            }
+    // What came late (see `Operation::follow_up`) follows at a small distance: a page without any ends it.
+    while at < end {
+        let upto = at + PAGE;
+        let page = log.partition(deleted.partition, at, upto, PAGE).await?;
+        let same = page.into_iter().map(|stored| stored.envelope).filter(|e| {
+            e.user_id == user
+                && e.recorded_at == moment
+                && e.wire_type == deleted.envelope.wire_type
+                && e.metadata.correlation_id == deleted.envelope.metadata.correlation_id
+        });
+        let same: Vec<_> = same.map(|e| (e.stream_id, e.version)).collect();
+        if same.is_empty() {
+            break;
         }
+        for (id, version) in same {
+            let Some(found) = unit.load::<Task>(id).await? else { continue };
+            // Restored since, and perhaps deleted again at another time: then it did not go with this one.
+            let state = found.state.present().filter(|task| task.deleted_at.is_some() && found.version == version);
+            waiting.extend(state.map(|task| (TaskId(id), task.parent_id)));
+        }
+        at = upto;
     }
     Ok(below(TaskId(task.id), waiting))
 }

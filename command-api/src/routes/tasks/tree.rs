@@ -1,9 +1,11 @@
 //! Sub-tasks: what is above a task (its lineage), and what is below it.
 //!
 //! Upwards every task is loaded, and so guarded: two tasks that are nested in each other at the same time meet at the
-//! version check, and the second one sees the circle. Downwards the claims on parents are scanned; they are not guarded,
-//! so that a sub-task which is nested at the very moment in which a task far above it is moved can come to lie a level
-//! deeper than the rules allow. Nothing depends on that bound but the look of the tree.
+//! version check, and the second one sees the circle; and nothing is nested below a task that went into the trash.
+//! Downwards the claims on parents are scanned; they are not guarded. So a task that goes into the trash looks once more
+//! for sub-tasks that came at that very moment (`Operation::follow_up`). And a sub-task which is nested at the very
+//! moment in which a task far above it is moved can come to lie a level deeper than the rules allow: nothing depends on
+//! that bound but the look of the tree.
 
 use orbit_domain::tasks::{
     Task,
@@ -15,8 +17,10 @@ use orbit_events::TaskId;
 
 use crate::error::{Result, refusal};
 
-/// Most sub-tasks, at any depth, that one request may touch.
-pub const MAX_SUBTREE: usize = 500;
+/// Most sub-tasks, at any depth, that one request may touch: their facts are appended in one transaction, which must be
+/// done well before the batcher loses patience (`Limits::outage`), since others wait for it. Measured without
+/// optimisations on two cores, 5,000 are completed in 1.4 s, deleted in 2.8 s and restored in 2.2 s, reading included.
+pub const MAX_SUBTREE: usize = 5_000;
 
 /// Where `task`, with so many levels below it, would stand as part of `parent`.
 pub async fn lineage(unit: &Unit, task: TaskId, parent: TaskId, height: usize) -> Result<Lineage> {

@@ -10,13 +10,14 @@ use orbit_platform::http::{
 
 use super::{
     SCOPE,
-    bodies::{Children, CompleteTask, DismissTask, Empty, MoveTask},
+    bodies::{Children, CompleteTask, DismissTask, MoveTask},
     on_tasks::run,
     operation::Operation,
     views::WrittenTask,
 };
 use crate::{
     error::Result,
+    routes::read::Empty,
     write::{Parameters, Write},
 };
 
@@ -31,7 +32,7 @@ impl Parameters for ChildrenParameter {
 
 /// Complete a task
 ///
-/// With `children=complete` (in the body or the query) its open sub-tasks are completed too, at most 500.
+/// With `children=complete` (in the body or the query) its open sub-tasks are completed too, at most 5,000.
 #[utoipa::path(post, path = "/api/v1/tasks/{id}/complete", tag = "tasks", operation_id = "complete_task",
     request_body = Option<CompleteTask>,
     params(("id" = uuid::Uuid, Path, description = "The task"),
@@ -64,9 +65,7 @@ pub async fn complete(
 #[tracing::instrument(name = "command.tasks.reopen", skip_all)]
 pub async fn reopen(write: Write, PathId(id): PathId<TaskId>, body: OptionalJsonBody<Empty>) -> Result<Response> {
     write.caller.require(SCOPE)?;
-    let mut faults = Faults::new();
-    body.value.read(&mut faults);
-    faults.finish()?;
+    body.value.check()?;
     run(&write, &body.bytes, &Operation::Reopen(id)).await
 }
 
@@ -92,7 +91,7 @@ pub async fn dismiss(
 
 /// Move a task
 ///
-/// To another list, or right before or right after another task. The server computes the place.
+/// To the end of a list, or right before or right after another task. The server computes the place.
 #[utoipa::path(post, path = "/api/v1/tasks/{id}/move", tag = "tasks", operation_id = "move_task", request_body = MoveTask,
     params(("id" = uuid::Uuid, Path, description = "The task")),
     responses((status = 200, description = "The task as it is now", body = WrittenTask)))]
@@ -115,8 +114,6 @@ pub async fn relocate(write: Write, PathId(id): PathId<TaskId>, body: JsonBody<M
 #[tracing::instrument(name = "command.tasks.restore", skip_all)]
 pub async fn restore(write: Write, PathId(id): PathId<TaskId>, body: OptionalJsonBody<Empty>) -> Result<Response> {
     write.caller.require(SCOPE)?;
-    let mut faults = Faults::new();
-    body.value.read(&mut faults);
-    faults.finish()?;
+    body.value.check()?;
     run(&write, &body.bytes, &Operation::Restore(id)).await
 }

@@ -81,8 +81,9 @@ pub async fn erase(write: Write, address: ClientAddress, body: JsonBody<EraseMe>
     if write.request.dry_run {
         return Ok(respond(answer));
     }
-    logins::end_late(&write, None, Reason::AccountErased).await?;
-    // From here on the fact stands: if the process dies now, the sweep of the next one destroys the key.
+    // The fact stands: whatever becomes of late logins, the key goes. If the process dies now, the sweep of the next one
+    // destroys it.
+    logins::end_late(&write, None, Reason::AccountErased).await;
     if let Err(fault) = app.store.forget(write.user()).await {
         tracing::warn!(
             error = &fault as &dyn std::error::Error,

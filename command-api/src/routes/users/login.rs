@@ -88,7 +88,7 @@ pub async fn login(
     };
     let answer = write::transact(&app, origin, mode, decide).await?;
     if !request.dry_run {
-        proof.succeeded().await?;
+        write::follow_up("forget failed logins", proof.succeeded().await);
     }
     Ok(write::respond(answer))
 }

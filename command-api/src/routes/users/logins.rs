@@ -7,12 +7,14 @@ use orbit_domain::users::{
 };
 use orbit_event_store::{Mode, Unit};
 use orbit_events::users::login::Reason;
+use orbit_platform::http::extract::OptionalJsonBody;
 use uuid::Uuid;
 
 use super::account::DEVICES_SCANNED;
 use crate::{
     error::{Error, Result},
-    write::{Reply, Write},
+    routes::read::Empty,
+    write::{self, Reply, Write},
 };
 
 /// How often late logins are looked for: each time fewer can come, since what they are based on has changed.
@@ -24,13 +26,14 @@ const PASSES: u32 = 3;
 #[utoipa::path(post, path = "/api/v1/auth/logout", tag = "auth", operation_id = "log_out",
     responses((status = 204, description = "This device is logged out")))]
 #[tracing::instrument(name = "command.logins.log_out", skip_all)]
-pub async fn logout(write: Write) -> Result<Response> {
+pub async fn logout(write: Write, body: OptionalJsonBody<Empty>) -> Result<Response> {
     let sid = write.caller.require_session()?;
+    body.value.check()?;
     let decide = |unit: Unit| async move {
         unit.decide::<Login>(sid, Command::LogOut { reason: Reason::LoggedOut }).await?;
         Ok(Reply::nothing())
     };
-    let answer = write.run(b"", decide).await;
+    let answer = write.run(&body.bytes, decide).await;
     write.app().sessions.recheck();
     answer
 }
@@ -41,15 +44,16 @@ pub async fn logout(write: Write) -> Result<Response> {
 #[utoipa::path(post, path = "/api/v1/auth/logout-all", tag = "auth", operation_id = "log_out_everywhere",
     responses((status = 204, description = "All devices are logged out")))]
 #[tracing::instrument(name = "command.logins.log_out_everywhere", skip_all)]
-pub async fn logout_all(write: Write) -> Result<Response> {
+pub async fn logout_all(write: Write, body: OptionalJsonBody<Empty>) -> Result<Response> {
     write.caller.require_session()?;
+    body.value.check()?;
     let reason = Reason::LoggedOutEverywhere;
     let decide = |unit: Unit| async move {
         end(&unit, None, reason).await?;
         Ok(Reply::nothing())
     };
-    let answer = write.run(b"", decide).await?;
-    end_late(&write, None, reason).await?;
+    let answer = write.run(&body.bytes, decide).await?;
+    end_late(&write, None, reason).await;
     Ok(answer)
 }
 
@@ -65,11 +69,14 @@ pub async fn end(unit: &Unit, but: Option<Uuid>, reason: Reason) -> Result<usize
 }
 
 /// Ends logins that were made while [`end`] was being decided: a scan does not guard what is not there yet.
-pub async fn end_late(write: &Write, but: Option<Uuid>, reason: Reason) -> Result<()> {
+pub async fn end_late(write: &Write, but: Option<Uuid>, reason: Reason) {
     write.app().sessions.recheck();
-    if write.request.dry_run {
-        return Ok(());
+    if !write.request.dry_run {
+        write::follow_up("end late logins", end_later(write, but, reason).await);
     }
+}
+
+async fn end_later(write: &Write, but: Option<Uuid>, reason: Reason) -> Result<()> {
     for _ in 0..PASSES {
         let decide = |unit: Unit| async move { end(&unit, but, reason).await };
         let ended = write.app().store.transact::<_, Error, _>(write.origin(), Mode::default(), decide).await?;

@@ -22,12 +22,12 @@ use crate::state::AppState;
 const SCOPE: &str = "users:write";
 
 /// Routes for who is not logged in yet, where somebody could try out addresses and passwords.
-pub fn limited() -> OpenApiRouter<AppState> {
+pub fn entered() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(register::register)).routes(routes!(login::login))
 }
 
 /// Routes for who is not logged in any more.
-pub fn open() -> OpenApiRouter<AppState> {
+pub fn refreshed() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(refresh::refresh))
 }
 

@@ -78,6 +78,6 @@ pub async fn change(write: Write, address: ClientAddress, body: JsonBody<ChangeP
         Ok(Reply::nothing())
     };
     let answer = write.run(&body.bytes, decide).await?;
-    logins::end_late(&write, Some(sid), Reason::PasswordChanged).await?;
+    logins::end_late(&write, Some(sid), Reason::PasswordChanged).await;
     Ok(answer)
 }

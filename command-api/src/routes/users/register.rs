@@ -98,6 +98,10 @@ pub async fn register(
     let device = &Device::new(device_name, &headers, address);
     let (email, password_hash, profile) = (&email, &password_hash, &Box::new(profile));
     let decide = |unit: Unit| async move {
+        // Before there is a key: nobody would ever destroy the one of an account that is refused.
+        if unit.holder(&email_claim(email)).await?.is_some() {
+            return Err(Fault::Taken { scope: user::EMAIL.to_owned() }.into());
+        }
         if !dry_run {
             // Before the first fact that it seals. Without the facts the key is of no use and does no harm.
             app.store.vault().create_key(user).await?;

@@ -304,6 +304,7 @@ async fn front(settings: Settings, life: Shutdown) -> SocketAddr {
         verifier: verifier.clone(),
         user_limit: limiter("user"),
         login_limit: limiter("login"),
+        refresh_limit: limiter("refresh"),
         refresh_ttl: TimeDelta::days(30),
         limits: Limits::default(),
         history: History::default(),

@@ -7,6 +7,7 @@ use axum::{
     body::Body,
     extract::Request,
     http::{HeaderMap, StatusCode, header},
+    response::Response,
 };
 use chrono::{DateTime, Utc};
 use clap::Parser;
@@ -283,12 +284,17 @@ impl World {
         self.send(path, &all).await
     }
 
-    pub async fn send(&self, path: &str, headers: &[(&str, &str)]) -> Reply {
+    /// The answer of `GET /api/v1` + path, whose body is still to come.
+    pub async fn open(&self, path: &str, headers: &[(&str, &str)]) -> Response {
         let mut request = Request::get(format!("/api/v1{path}"));
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let response = self.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        self.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
+    }
+
+    pub async fn send(&self, path: &str, headers: &[(&str, &str)]) -> Reply {
+        let response = self.open(path, headers).await;
         let (status, headers) = (response.status(), response.headers().clone());
         assert_ne!(status, StatusCode::INTERNAL_SERVER_ERROR, "{path}");
         let body = response.into_body().collect().await.unwrap().to_bytes();

@@ -10,6 +10,7 @@ use orbit_platform::{
     http::{headers, query::Query},
     problem::ApiError,
 };
+use sqlx::{Postgres, pool::PoolConnection};
 
 use super::{
     Activities,
@@ -85,7 +86,13 @@ impl Export {
         };
         let reader = &self.reader;
         let question = &question;
-        let batch = reader.ask(|mut db, whose| async move { ask(&mut db, whose, question).await }).await?;
+        let next = |mut db: PoolConnection<Postgres>, whose| async move { ask(&mut db, whose, question).await };
+        let batch = match self.upto {
+            None => reader.ask(next).await?,
+            // Another replica, or a read model folded anew, may know less than the first batch said that there is: a batch
+            // from there would look like the end.
+            Some(upto) => reader.ask_from(upto, next).await?,
+        };
         let upto = self.upto.unwrap_or(batch.as_of);
         // A batch that is not full was the last one.
         let full = i64::try_from(batch.body.activities.len()).is_ok_and(|count| count == BATCH);

@@ -109,7 +109,7 @@ pub async fn all(reader: Reader<Tasks>, query: Query) -> Result<Snapshot<Page<Ta
     responses((status = 200, description = "A page of tasks, the most important first", body = Page<Task>))
 )]
 pub async fn today(reader: Reader<Tasks>, query: Query) -> Result<Snapshot<Page<Task>>, ApiError> {
-    let zone = zone::find(&mut *reader.connection().await?, reader.whose().user_id).await?;
+    let zone = zone::of_caller(&reader).await?;
     let today = zone.day(reader.now());
     let question = Question::read(query, About::Today(today), reader.cursors())?;
     ask(&reader, question).await

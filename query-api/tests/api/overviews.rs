@@ -195,3 +195,18 @@ async fn searches_have_a_rate_of_their_own() {
     assert_eq!(world.get(ADA, "/tasks").await.status, 200);
     assert_eq!(world.get(BOB, "/tasks/search?q=a").await.status, 200);
 }
+
+#[tokio::test]
+async fn a_list_with_words_counts_as_a_search() {
+    let world = World::with("2/min").await.with_ada().await;
+    let first = world.get(ADA, "/tasks?q=a").await;
+    assert_eq!((first.status, first.header("ratelimit")), (200, Some("\"search\";r=1;t=30")));
+    assert_eq!(world.get(ADA, "/tasks/today?%71=a").await.status, 200);
+    for path in ["/tasks?q=a", "/tasks/trash?q=a", "/tasks/today?limit=1&q=a", "/activities/search?q=a"] {
+        let reply = world.get(ADA, path).await;
+        assert_eq!((reply.status, reply.header("retry-after").is_some()), (429, true), "{path}");
+    }
+    for path in ["/tasks", "/tasks?q=", "/tasks/today?status=open"] {
+        assert_eq!(world.get(ADA, path).await.status, 200, "{path}");
+    }
+}

@@ -111,6 +111,22 @@ pub fn config(database_url: &str, nats_url: &str, nats_prefix: &str) -> Config {
     config
 }
 
+/// The parts of a query API with this pool, without limits.
+pub fn parts(config: &Config, pool: &PgPool, nats: &TestNats, clock: &Clock) -> Parts {
+    Parts {
+        primary: pool.clone(),
+        pool: pool.clone(),
+        nats: nats.client().clone(),
+        nats_prefix: nats.prefix().to_owned(),
+        clock: clock.clone(),
+        master_key: MasterKey::new([7; 32]),
+        cursor_key: CursorKey::derive(&[7; 32]),
+        verifier: TokenVerifier::from_args(&config.auth, Environment::Development, clock.clone()).unwrap(),
+        user_limit: RateLimiter::new("user", Rate::Off),
+        search_limit: RateLimiter::new("search", Rate::Off),
+    }
+}
+
 impl World {
     pub async fn new() -> Self {
         Self::with("off").await
@@ -123,18 +139,8 @@ impl World {
         let config = config(database.url(), nats.url(), nats.prefix());
         let pool = app::connect(&config.database).await.unwrap();
         let development = Environment::Development;
-        let parts = Parts {
-            primary: pool.clone(),
-            pool: pool.clone(),
-            nats: nats.client().clone(),
-            nats_prefix: nats.prefix().to_owned(),
-            clock: clock.clone(),
-            master_key: MasterKey::new([7; 32]),
-            cursor_key: CursorKey::derive(&[7; 32]),
-            verifier: TokenVerifier::from_args(&config.auth, development, clock.clone()).unwrap(),
-            user_limit: RateLimiter::new("user", Rate::Off),
-            search_limit: RateLimiter::new("search", search_rate.parse().unwrap()),
-        };
+        let search_limit = RateLimiter::new("search", search_rate.parse().unwrap());
+        let parts = Parts { search_limit, ..parts(&config, &pool, &nats, &clock) };
         let app = App::start(parts, &life).await.unwrap();
         let (router, openapi) = app.routes().split_for_parts();
         let signer = TokenSigner::from_args(&config.auth, development, clock.clone()).unwrap();

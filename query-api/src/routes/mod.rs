@@ -3,6 +3,7 @@
 pub mod activities;
 pub mod checkpoints;
 mod conditions;
+mod filters;
 mod fixed;
 pub mod tasks;
 pub mod users;

@@ -35,6 +35,7 @@ async fn activities_are_facts_in_their_outward_shape_newest_first() {
     assert_eq!((positions(&page), &page["total"]), (vec![7, 6], &json!(7)));
     assert_json_snapshot!(page["data"][1], @r#"
     {
+      "action_type": "tasks.retitled",
       "actor": {
         "run_id": "00000000-0000-0000-0000-000000000010",
         "type": "agent"
@@ -95,6 +96,24 @@ async fn filters_hold_together_and_each_does_what_it_says() {
         let page = world.get(ADA, &format!("/activities?include=total&{filter}")).await.ok();
         assert_eq!((positions(&page), &page["total"]), (expected.clone(), &json!(expected.len())), "{filter}");
     }
+}
+
+#[tokio::test]
+async fn recent_is_the_last_day_by_the_servers_clock_with_the_pages_and_filters_of_the_list() {
+    let world = world().await;
+    let page = world.get(ADA, "/activities/recent?include=total&limit=4").await.ok();
+    assert_eq!((positions(&page), &page["total"]), (vec![7, 6, 5, 4], &json!(7)));
+    let next = page["next_cursor"].as_str().unwrap();
+    assert_eq!(positions(&world.get(ADA, &format!("/activities/recent?cursor={next}")).await.ok()), [3, 2, 1]);
+    // All but the last two were recorded at 20:28 of the day before: that very moment is within the day.
+    world.clock.set(at("2026-11-23T20:28:00Z"));
+    assert_eq!(positions(&world.get(ADA, "/activities/recent?sort=position&limit=2").await.ok()), [1, 2]);
+    world.clock.set(at("2026-11-23T20:28:00.000001Z"));
+    assert_eq!(positions(&world.get(ADA, "/activities/recent").await.ok()), [7, 6]);
+    assert_eq!(positions(&world.get(ADA, "/activities/recent?actor=agent").await.ok()), [6]);
+    world.clock.set(at("2026-11-24T08:00:00.000001Z"));
+    assert!(world.get(ADA, "/activities/recent").await.ids().is_empty());
+    assert!(world.get(BOB, "/activities/recent").await.ids().is_empty());
 }
 
 #[tokio::test]

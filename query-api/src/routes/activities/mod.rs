@@ -25,6 +25,7 @@ impl Context for Activities {
 pub fn router() -> OpenApiRouter<Reads> {
     OpenApiRouter::new()
         .routes(routes!(list::all))
+        .routes(routes!(list::recent))
         .routes(routes!(types::all))
         .routes(routes!(export::get))
         .routes(routes!(search::get))

@@ -12,8 +12,8 @@ use orbit_platform::shutdown::Shutdown;
 use prost::Message;
 use serde_json::json;
 
-const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
-const CALLER: &str = "b7ad6b7169203331";
+const TRACE: u128 = 0x0af7_6519_16cd_43dd_8448_eb21_1c80_319c;
+const CALLER: u64 = 0xb7ad_6b71_6920_3331;
 
 /// The spans that were sent here.
 #[derive(Clone, Default)]
@@ -31,7 +31,7 @@ impl Collector {
     /// Spans of our trace.
     fn ours(&self) -> Vec<Span> {
         let all = self.0.lock().unwrap();
-        all.iter().filter(|span| hex(&span.trace_id) == TRACE).cloned().collect()
+        all.iter().filter(|span| span.trace_id == TRACE.to_be_bytes()).cloned().collect()
     }
 }
 
@@ -39,10 +39,6 @@ async fn collect(State(collector): State<Collector>, body: Bytes) {
     let sent = ExportTraceServiceRequest::decode(body).unwrap();
     let spans = sent.resource_spans.into_iter().flat_map(|resource| resource.scope_spans);
     collector.0.lock().unwrap().extend(spans.flat_map(|scope| scope.spans));
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 // The collector answers while the test waits for a process.
@@ -56,8 +52,9 @@ async fn one_trace_runs_from_the_http_write_through_the_relay_to_the_projections
     });
     let token = up.register("ada@example.org").await;
     let request = client().post(format!("{}/api/v1/tasks", up.address)).bearer_auth(&token);
-    let request =
-        request.header("traceparent", format!("00-{TRACE}-{CALLER}-01")).json(&json!({ "title": "Trace me" }));
+    let request = request
+        .header("traceparent", format!("00-{TRACE:032x}-{CALLER:016x}-01"))
+        .json(&json!({ "title": "Trace me" }));
     assert_eq!(request.send().await.unwrap().status(), 201);
 
     let expected = [
@@ -68,18 +65,18 @@ async fn one_trace_runs_from_the_http_write_through_the_relay_to_the_projections
         "projection.tasks.apply",
         "projection.activities.apply",
     ];
-    let names = || collector.ours().into_iter().map(|span| span.name).collect::<Vec<_>>();
+    let sent = || collector.ours().into_iter().map(|span| span.name).collect::<Vec<_>>();
     until("all parts of the trace have been sent", async || {
-        let names = names();
-        expected.iter().all(|name| names.iter().any(|sent| sent == name))
+        let sent = sent();
+        expected.iter().all(|name| sent.iter().any(|other| other == name))
     })
     .await;
 
     let spans = collector.ours();
     let named = |name: &str| spans.iter().find(|span| span.name == name).unwrap();
-    let parent = |name: &str| hex(&named(name).parent_span_id);
-    let id = |name: &str| hex(&named(name).span_id);
-    assert_eq!(parent("POST /api/v1/tasks"), CALLER, "the caller's span is the parent of the request's");
+    let parent = |name: &str| named(name).parent_span_id.clone();
+    let id = |name: &str| named(name).span_id.clone();
+    assert_eq!(parent("POST /api/v1/tasks"), CALLER.to_be_bytes(), "the caller's span is the parent of the request's");
     assert_eq!(parent("command.tasks.create"), id("POST /api/v1/tasks"));
     for later in ["log.append", "log.relay", "projection.tasks.apply", "projection.activities.apply"] {
         assert_eq!(parent(later), id("command.tasks.create"), "{later} follows from the command");

@@ -2,11 +2,15 @@
 
 use std::{io, sync::Arc, time::Duration};
 
-use axum::middleware::from_fn_with_state;
+use axum::{
+    extract::{Request, State},
+    middleware::{Next, from_fn_with_state},
+    response::Response,
+};
 use orbit_event_store::{Log, MasterKey, Vault};
 use orbit_events::Partitions;
 use orbit_platform::{
-    auth::{Guard, SetupFault, TokenVerifier, guard},
+    auth::{Caller, Guard, SetupFault, TokenVerifier, guard},
     clock::Clock,
     config::{self, DatabaseArgs},
     http::{
@@ -14,7 +18,8 @@ use orbit_platform::{
         docs,
         health::{self, Probe},
         layers::serve_layers,
-        limits::{RateLimiter, per_user},
+        limits::RateLimiter,
+        query::Query,
         serve::serve,
     },
     nats::{self, FirstConnection},
@@ -66,7 +71,7 @@ pub struct Parts {
     pub verifier: TokenVerifier,
     /// How often one user may call.
     pub user_limit: RateLimiter,
-    /// How often one user may search.
+    /// How often one user may search, wherever: every read with words (`q`) counts.
     pub search_limit: RateLimiter,
 }
 
@@ -158,6 +163,7 @@ impl Reads {
 #[derive(Debug)]
 pub struct App {
     reads: Reads,
+    primary: PgPool,
     nats: async_nats::Client,
     guard: Guard,
     search_limit: RateLimiter,
@@ -166,36 +172,61 @@ pub struct App {
 impl App {
     /// Reads how the log is partitioned and begins to listen to the projectors; that stops with `shutdown`.
     pub async fn start(parts: Parts, shutdown: &Shutdown) -> Result<Self, Fault> {
-        let Parts { pool, nats, nats_prefix, clock, .. } = parts;
+        let Parts { pool, primary, nats, nats_prefix, clock, .. } = parts;
         let mut db = pool.acquire().await.map_err(Fault::Log)?;
         let partitions = Partitions(checkpoints::partitions(&mut db).await.map_err(Fault::Log)?);
         drop(db);
         let freshness = Freshness::new(pool.clone(), partitions, routes::PROJECTIONS);
         freshness.listen(nats.clone(), &nats_prefix, shutdown);
         observe(pool.clone(), shutdown);
-        let vault = Vault::new(parts.primary.clone(), &parts.master_key, clock.clone());
+        let vault = Vault::new(primary.clone(), &parts.master_key, clock.clone());
         vault.require_fit().await?;
-        let api_tokens = LoggedApiTokens { log: Log::new(parts.primary), vault, clock: clock.clone() };
+        let api_tokens = LoggedApiTokens { log: Log::new(primary.clone()), vault, clock: clock.clone() };
         // A read takes hardly longer than the check of a signature.
         let verifier = parts.verifier.remembering(REMEMBERED_TOKENS);
         let guard = Guard::with_api_tokens(verifier, parts.user_limit, Arc::new(api_tokens));
         let (sessions, cursors) = (Sessions::new(), parts.cursor_key);
         let reads = Reads(Arc::new(Inner { pool, freshness, sessions, cursors, clock }));
-        Ok(Self { reads, nats, guard, search_limit: parts.search_limit })
+        Ok(Self { reads, primary, nats, guard, search_limit: parts.search_limit })
     }
 
     /// The routes below `/api/v1`, behind the guard; without layers, health and docs.
     pub fn routes(&self) -> OpenApiRouter {
-        let searches = routes::searches().route_layer(from_fn_with_state(self.search_limit.clone(), per_user));
-        let routes = routes::routes().merge(searches);
-        let guarded = routes.route_layer(from_fn_with_state(self.guard.clone(), guard));
+        let limited = routes::routes().route_layer(from_fn_with_state(self.search_limit.clone(), limit_searches));
+        let guarded = limited.route_layer(from_fn_with_state(self.guard.clone(), guard));
         OpenApiRouter::new().nest("/api/v1", guarded.with_state(self.reads.clone()))
     }
 
-    /// What must be well for it to be ready.
+    /// What must be well for it to be ready. With a replica, `postgres` is the replica and `primary` is where API tokens
+    /// are looked up.
     pub fn probes(&self) -> Vec<Probe> {
-        vec![Probe::postgres(self.reads.pool().clone()), Probe::nats(self.nats.clone())]
+        let mut probes = vec![Probe::postgres(self.reads.pool().clone()), Probe::nats(self.nats.clone())];
+        if !is_same_pool(self.reads.pool(), &self.primary) {
+            probes.push(primary_probe(self.primary.clone()));
+        }
+        probes
     }
+}
+
+/// Whether these are handles of one pool, which share their options.
+fn is_same_pool(one: &PgPool, other: &PgPool) -> bool {
+    Arc::ptr_eq(&one.connect_options(), &other.connect_options())
+}
+
+fn primary_probe(primary: PgPool) -> Probe {
+    Probe::new("primary", move || {
+        let primary = primary.clone();
+        async move { postgres::ping(&primary).await.map_err(|error| error.to_string()) }
+    })
+}
+
+/// The limit on searches, for whatever goes through words: lists with `q` cost what a search costs. Behind the guard.
+async fn limit_searches(State(limiter): State<RateLimiter>, caller: Caller, request: Request, next: Next) -> Response {
+    let asked = request.uri().query().unwrap_or_default();
+    if Query::parse("", asked).search().is_none() {
+        return next.run(request).await;
+    }
+    limiter.check_user(caller.user_id).run(request, next).await
 }
 
 /// Serves the query API alone until `shutdown`: what the process's `main` runs, and what tests run on port 0.

@@ -45,6 +45,8 @@ pub struct Wanted {
     pub partition: Partition,
     /// `Orbit-Min-Position`
     pub min_position: Option<i64>,
+    /// Since when it waits: its patience ends two seconds later.
+    pub begun: Instant,
 }
 
 impl Freshness {
@@ -124,16 +126,15 @@ impl Freshness {
     where
         F: Future<Output = sqlx::Result<Snapshot<T>>>,
     {
-        let begun = Instant::now();
         if let Some(min_position) = wanted.min_position {
-            self.reach(wanted, min_position, begun).await?;
+            self.reach(wanted, min_position).await?;
         }
         loop {
             let snapshot = question(postgres::acquire(&self.0.pool).await?).await.map_err(explain)?;
             let Some(min_position) = wanted.min_position.filter(|position| snapshot.as_of < *position) else {
                 return Ok(snapshot);
             };
-            if begun.elapsed() >= PATIENCE {
+            if wanted.begun.elapsed() >= PATIENCE {
                 return Err(lag(min_position, snapshot.as_of));
             }
             time::sleep(POLL).await;
@@ -141,8 +142,8 @@ impl Freshness {
     }
 
     /// Waits until the position is known to be reached: announced, or seen in the table.
-    async fn reach(&self, wanted: Wanted, min_position: i64, begun: Instant) -> Result<(), ApiError> {
-        let Wanted { projection, partition, .. } = wanted;
+    async fn reach(&self, wanted: Wanted, min_position: i64) -> Result<(), ApiError> {
+        let Wanted { projection, partition, begun, .. } = wanted;
         let Some(channel) = self.channel(projection, partition) else { return Ok(()) };
         let mut known = channel.subscribe();
         if *known.borrow_and_update() >= min_position {
@@ -210,8 +211,8 @@ mod tests {
         })
         .await;
         assert_eq!((known("tasks", 2), known("users", 3)), (0, 0));
-        let wanted = Wanted { projection: "tasks", partition: 3, min_position: Some(4711) };
-        freshness.reach(wanted, 4711, Instant::now()).await.unwrap();
+        let wanted = Wanted { projection: "tasks", partition: 3, min_position: Some(4711), begun: Instant::now() };
+        freshness.reach(wanted, 4711).await.unwrap();
         shutdown.finish(Duration::from_secs(5)).await.unwrap();
     }
 }

@@ -1,6 +1,6 @@
 //! Who reads what: the caller, held to the context's scope, and what the read must have seen. Every route takes one.
 
-use std::marker::PhantomData;
+use std::{marker::PhantomData, time::Instant};
 
 use axum::{
     extract::{FromRef, FromRequestParts},
@@ -11,7 +11,6 @@ use orbit_events::UserId;
 use orbit_platform::{
     auth::{Caller, TokenKind},
     http::{cursor::CursorKey, headers::MinPosition},
-    postgres,
     problem::ApiError,
 };
 use sqlx::{Postgres, pool::PoolConnection};
@@ -43,6 +42,7 @@ pub struct Reader<C> {
     caller: Caller,
     whose: Whose,
     min_position: Option<i64>,
+    begun: Instant,
     context: PhantomData<fn() -> C>,
 }
 
@@ -61,16 +61,11 @@ where
         let MinPosition(min_position) = MinPosition::from_request_parts(parts, state).await?;
         let partition = reads.freshness().partition(UserId(caller.user_id));
         let whose = Whose { partition, user_id: caller.user_id };
-        Ok(Self { reads, caller, whose, min_position, context: PhantomData })
+        Ok(Self { reads, caller, whose, min_position, begun: Instant::now(), context: PhantomData })
     }
 }
 
 impl<C: Context> Reader<C> {
-    /// Whose rows may be read.
-    pub fn whose(&self) -> Whose {
-        self.whose
-    }
-
     /// The login under which the request came; none if it came with an API token.
     pub fn login_id(&self) -> Option<Uuid> {
         match self.caller.token {
@@ -89,11 +84,6 @@ impl<C: Context> Reader<C> {
         self.reads.cursors()
     }
 
-    /// A connection, for what is asked beside the rows, such as the caller's time zone.
-    pub async fn connection(&self) -> Result<PoolConnection<Postgres>, ApiError> {
-        Ok(postgres::acquire(self.reads.pool()).await?)
-    }
-
     /// Asks the read model, once it has seen `Orbit-Min-Position`. The question may be asked again.
     pub async fn ask<T, F>(
         &self,
@@ -102,8 +92,48 @@ impl<C: Context> Reader<C> {
     where
         F: Future<Output = sqlx::Result<Snapshot<T>>>,
     {
-        let wanted =
-            Wanted { projection: C::PROJECTION, partition: self.whose.partition, min_position: self.min_position };
+        self.read(self.wanted(C::PROJECTION), question).await
+    }
+
+    /// Asks the read model of another context for what the answer depends on, such as the caller's time zone: it too must
+    /// have seen `Orbit-Min-Position`. All that one request waits for shares the same two seconds.
+    pub async fn ask_of<Other: Context, T, F>(
+        &self,
+        question: impl Fn(PoolConnection<Postgres>, Whose) -> F,
+    ) -> Result<Snapshot<T>, ApiError>
+    where
+        F: Future<Output = sqlx::Result<Snapshot<T>>>,
+    {
+        self.read(self.wanted(Other::PROJECTION), question).await
+    }
+
+    /// Asks the read model once more for a long answer, which must not go back behind what it has begun with.
+    pub async fn ask_from<T, F>(
+        &self,
+        position: i64,
+        question: impl Fn(PoolConnection<Postgres>, Whose) -> F,
+    ) -> Result<Snapshot<T>, ApiError>
+    where
+        F: Future<Output = sqlx::Result<Snapshot<T>>>,
+    {
+        let wanted = self.wanted(C::PROJECTION);
+        // The answer began long ago: this question has a patience of its own.
+        self.read(Wanted { min_position: Some(position), begun: Instant::now(), ..wanted }, question).await
+    }
+
+    fn wanted(&self, projection: &'static str) -> Wanted {
+        let (partition, min_position) = (self.whose.partition, self.min_position);
+        Wanted { projection, partition, min_position, begun: self.begun }
+    }
+
+    async fn read<T, F>(
+        &self,
+        wanted: Wanted,
+        question: impl Fn(PoolConnection<Postgres>, Whose) -> F,
+    ) -> Result<Snapshot<T>, ApiError>
+    where
+        F: Future<Output = sqlx::Result<Snapshot<T>>>,
+    {
         self.reads.freshness().read(wanted, |db| question(db, self.whose)).await
     }
 }

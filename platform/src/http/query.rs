@@ -81,7 +81,8 @@ pub enum Ops {
 }
 
 impl Ops {
-    const fn names(self) -> &'static [&'static str] {
+    /// The operators that are written in brackets.
+    pub const fn names(self) -> &'static [&'static str] {
         match self {
             Self::Equal => &[],
             Self::Equality => &["ne", "in", "null"],

@@ -1,49 +1,18 @@
-//! Conditions of lists whose question is put together at run time: filters, and where a page begins.
+//! Conditions of lists whose question is put together at run time: their order, and where a page begins.
 //!
 //! Columns are constants of ours; values are bound, never written into the text. The same question always has the same
 //! text, so that it is prepared once per connection.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use orbit_platform::{
-    http::{
-        cursor::After,
-        query::{Filter, Sort},
-    },
+    http::{cursor::After, query::Sort},
     problem::ApiError,
 };
-use sqlx::{Encode, Postgres, QueryBuilder, Type, postgres::PgHasArrayType};
+use sqlx::{Postgres, QueryBuilder};
 use uuid::Uuid;
 
 /// A question under construction.
 pub type Sql = QueryBuilder<Postgres>;
-
-/// Adds a filter's conditions on a column.
-pub fn push_filter<T>(sql: &mut Sql, column: &'static str, filter: &Filter<T>)
-where
-    T: Clone + Send + for<'q> Encode<'q, Postgres> + Type<Postgres> + PgHasArrayType + 'static,
-{
-    let comparisons = [
-        (" = ", &filter.eq),
-        (" IS DISTINCT FROM ", &filter.ne),
-        (" > ", &filter.gt),
-        (" >= ", &filter.gte),
-        (" < ", &filter.lt),
-        (" <= ", &filter.lte),
-    ];
-    for (operator, value) in comparisons {
-        if let Some(value) = value {
-            sql.push(" AND ").push(column).push(operator).push_bind(value.clone());
-        }
-    }
-    if let Some(values) = &filter.one_of {
-        sql.push(" AND ").push(column).push(" = ANY(").push_bind(values.clone()).push(")");
-    }
-    match filter.null {
-        Some(true) => sql.push(" AND ").push(column).push(" IS NULL"),
-        Some(false) => sql.push(" AND ").push(column).push(" IS NOT NULL"),
-        None => sql,
-    };
-}
 
 /// A column that a list can be sorted by.
 #[derive(Clone, Copy, Debug)]

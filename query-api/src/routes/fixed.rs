@@ -35,6 +35,15 @@ pub struct PageParameters {
     cursor: Option<String>,
 }
 
+/// Reads `limit` and `cursor` of a list whose rows are not counted: `include=total` is refused.
+pub fn uncounted(query: &mut Query, cursors: &CursorKey, sort: &Sort) -> PageRequest {
+    let page = query.page(cursors, sort);
+    if page.include_total {
+        query.malformed("include", "unknown_parameter", "is not a parameter of this path");
+    }
+    page
+}
+
 /// Reads `limit` and `cursor` of a list ordered by `column` and the id, and refuses all other parameters.
 pub fn page<T: DeserializeOwned>(
     mut query: Query,
@@ -43,10 +52,7 @@ pub fn page<T: DeserializeOwned>(
     cursors: &CursorKey,
 ) -> Result<(PageRequest, Begin<T>), ApiError> {
     let sort = Sort { keys: vec![SortKey { column, descending }] };
-    let page = query.page(cursors, &sort);
-    if page.include_total {
-        query.malformed("include", "unknown_parameter", "is not a parameter of this path");
-    }
+    let page = uncounted(&mut query, cursors, &sort);
     query.finish()?;
     let (value, id) = match &page.after {
         Some(after) => (Some(after.get(0)?), Some(after.get(1)?)),

@@ -3,6 +3,7 @@
 pub mod activities;
 pub mod checkpoints;
 mod conditions;
+mod filters;
 mod fixed;
 pub mod tasks;
 pub mod users;
@@ -12,15 +13,10 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::{app::Reads, reader::Context};
 
-/// All routes but the searches.
+/// All routes.
 pub fn routes() -> OpenApiRouter<Reads> {
     // One line per context.
     OpenApiRouter::new().merge(users::router()).merge(tasks::router()).merge(activities::router())
-}
-
-/// The searches, which have a rate limit of their own.
-pub fn searches() -> OpenApiRouter<Reads> {
-    OpenApiRouter::new().merge(tasks::searches()).merge(activities::searches())
 }
 
 /// The projections whose checkpoints are waited for.

@@ -1,5 +1,6 @@
 //! The activities context: everything that happened, as a list, one by one, by type, by words, and all of it.
 
+use http_body_util::BodyExt;
 use insta::assert_json_snapshot;
 use orbit_events::{
     Actor,
@@ -34,6 +35,7 @@ async fn activities_are_facts_in_their_outward_shape_newest_first() {
     assert_eq!((positions(&page), &page["total"]), (vec![7, 6], &json!(7)));
     assert_json_snapshot!(page["data"][1], @r#"
     {
+      "action_type": "tasks.retitled",
       "actor": {
         "run_id": "00000000-0000-0000-0000-000000000010",
         "type": "agent"
@@ -97,6 +99,24 @@ async fn filters_hold_together_and_each_does_what_it_says() {
 }
 
 #[tokio::test]
+async fn recent_is_the_last_day_by_the_servers_clock_with_the_pages_and_filters_of_the_list() {
+    let world = world().await;
+    let page = world.get(ADA, "/activities/recent?include=total&limit=4").await.ok();
+    assert_eq!((positions(&page), &page["total"]), (vec![7, 6, 5, 4], &json!(7)));
+    let next = page["next_cursor"].as_str().unwrap();
+    assert_eq!(positions(&world.get(ADA, &format!("/activities/recent?cursor={next}")).await.ok()), [3, 2, 1]);
+    // All but the last two were recorded at 20:28 of the day before: that very moment is within the day.
+    world.clock.set(at("2026-11-23T20:28:00Z"));
+    assert_eq!(positions(&world.get(ADA, "/activities/recent?sort=position&limit=2").await.ok()), [1, 2]);
+    world.clock.set(at("2026-11-23T20:28:00.000001Z"));
+    assert_eq!(positions(&world.get(ADA, "/activities/recent").await.ok()), [7, 6]);
+    assert_eq!(positions(&world.get(ADA, "/activities/recent?actor=agent").await.ok()), [6]);
+    world.clock.set(at("2026-11-24T08:00:00.000001Z"));
+    assert!(world.get(ADA, "/activities/recent").await.ids().is_empty());
+    assert!(world.get(BOB, "/activities/recent").await.ids().is_empty());
+}
+
+#[tokio::test]
 async fn types_are_all_there_are_with_how_often_each_happened() {
     let world = world().await;
     let page = world.get(ADA, "/activities/types").await.ok();
@@ -146,10 +166,8 @@ async fn a_search_goes_through_the_sentences_newest_first() {
     assert!(world.get(BOB, "/activities/search?q=milk").await.ids().is_empty());
 }
 
-#[tokio::test]
-async fn an_export_is_everything_line_by_line_however_much_it_is() {
-    let world = world().await;
-    // More than two batches.
+/// Activities at the positions 101 to 1400.
+async fn more_than_two_batches(world: &World) {
     sqlx::query(
         "INSERT INTO view.activities (id, user_id, position, at, actor, action_type, schema_version, description,
                                       entity_type, entity_id, correlation_id)
@@ -161,6 +179,12 @@ async fn an_export_is_everything_line_by_line_however_much_it_is() {
     .await
     .unwrap();
     world.checkpoint("activities", ADA, 1400).await;
+}
+
+#[tokio::test]
+async fn an_export_is_everything_line_by_line_however_much_it_is() {
+    let world = world().await;
+    more_than_two_batches(&world).await;
     let reply = world.get(ADA, "/activities/export").await;
     assert_eq!(reply.status, 200);
     assert_eq!(reply.header("content-type"), Some("application/x-ndjson"));
@@ -175,4 +199,18 @@ async fn an_export_is_everything_line_by_line_however_much_it_is() {
     assert_eq!(world.get(ADA, "/activities/export?actor=agent").await.text.lines().count(), 1);
     let nothing = world.get(BOB, "/activities/export").await;
     assert_eq!((nothing.status, nothing.text.as_str()), (200, ""));
+}
+
+#[tokio::test]
+async fn an_export_is_cut_off_when_the_read_model_falls_behind_what_it_began_with() {
+    let world = world().await;
+    more_than_two_batches(&world).await;
+    let token = format!("Bearer {}", world.token(ADA));
+    let export = world.open("/activities/export", &[("authorization", &token)]).await;
+    assert_eq!((export.status().as_u16(), &export.headers()["orbit-as-of"]), (200, &"1400".parse().unwrap()));
+    // Folded anew, as far as 300: or a replica that is this far behind.
+    world.checkpoint("activities", ADA, 300).await;
+    let forget = sqlx::query("DELETE FROM view.activities WHERE position > 300");
+    forget.execute(world.database.pool()).await.unwrap();
+    assert!(export.into_body().collect().await.is_err(), "a part that looks like the whole");
 }

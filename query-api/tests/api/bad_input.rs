@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::world::{ADA, BACKLOG, BOB, TODAY, World, task_id};
 
 /// Every path, with `{id}` where one goes.
-const PATHS: [&str; 20] = [
+const PATHS: [&str; 21] = [
     "/auth/me",
     "/auth/devices",
     "/auth/tokens",
@@ -26,6 +26,7 @@ const PATHS: [&str; 20] = [
     "/labels/{id}",
     "/activities",
     "/activities/types",
+    "/activities/recent",
     "/activities/{id}",
 ];
 
@@ -46,6 +47,7 @@ async fn every_faulty_parameter_is_named() {
         ("/tasks?due_date=tomorrow", 400, vec!["?due_date"]),
         ("/tasks?due_date[gte]=2026-02-30", 400, vec!["?due_date[gte]"]),
         ("/tasks?completed_at[lt]=2026-11-22", 400, vec!["?completed_at[lt]"]),
+        ("/tasks?updated_at[gte]=today", 400, vec!["?updated_at[gte]"]),
         ("/tasks?sort=colour", 400, vec!["?sort"]),
         ("/tasks?sort=deleted_at", 400, vec!["?sort"]),
         ("/tasks?limit=0", 400, vec!["?limit"]),
@@ -61,6 +63,7 @@ async fn every_faulty_parameter_is_named() {
         ("/tasks/search?q=%20", 422, vec!["?q"]),
         ("/tasks/search?q=%00", 422, vec!["?q"]),
         ("/tasks/search?q=a&sort=rank", 400, vec!["?sort"]),
+        ("/tasks/search?q=a&include=total", 400, vec!["?include"]),
         ("/tasks/board?limit=1000", 400, vec!["?limit"]),
         ("/tasks/board?cursor=x", 400, vec!["?cursor"]),
         ("/tasks/statistics?days=0", 400, vec!["?days"]),
@@ -76,6 +79,8 @@ async fn every_faulty_parameter_is_named() {
         ("/activities?sort=at", 400, vec!["?sort"]),
         ("/activities/search", 400, vec!["?q"]),
         ("/activities/search?q=", 422, vec!["?q"]),
+        ("/activities/search?q=a&include=total", 400, vec!["?include"]),
+        ("/activities/recent?at[gte]=2026-11-22T20:28:00Z", 400, vec!["?at[gte]"]),
         ("/activities/export?limit=1", 400, vec!["?limit"]),
         ("/activities/export?cursor=x", 400, vec!["?cursor"]),
     ] {
@@ -127,7 +132,9 @@ async fn malformed_ids_are_404_and_static_segments_win_over_ids() {
             assert_eq!((reply.status, reply.json()["code"].as_str()), (404, Some("not_found")), "{path}");
         }
     }
-    for path in ["/tasks/today", "/tasks/trash", "/tasks/board", "/tasks/statistics", "/activities/types"] {
+    for path in
+        ["/tasks/today", "/tasks/trash", "/tasks/board", "/tasks/statistics", "/activities/types", "/activities/recent"]
+    {
         assert_eq!(world.get(ADA, path).await.status, 200, "{path}");
     }
 }

@@ -15,6 +15,7 @@ async fn every_route_is_in_the_document_with_its_headers_and_an_example() {
     [
       "/api/v1/activities",
       "/api/v1/activities/export",
+      "/api/v1/activities/recent",
       "/api/v1/activities/search",
       "/api/v1/activities/types",
       "/api/v1/activities/{id}",
@@ -53,6 +54,52 @@ async fn every_route_is_in_the_document_with_its_headers_and_an_example() {
             assert_eq!(parameter["required"].as_bool().unwrap_or(false), needed, "{path}: {parameter}");
         }
     }
+}
+
+#[tokio::test]
+async fn every_operator_of_a_filter_is_in_the_document() {
+    let world = World::new().await;
+    let document = docs::document(&world.openapi);
+    let parameters = |path: &str| -> Vec<String> {
+        let all = document["paths"][format!("/api/v1{path}")]["get"]["parameters"].as_array().unwrap();
+        all.iter().filter(|one| one["in"] == "query").map(|one| one["name"].as_str().unwrap().to_owned()).collect()
+    };
+    for path in ["/tasks", "/tasks/today", "/tasks/trash", "/tasks/{id}/subtasks"] {
+        let known = parameters(path);
+        for name in ["status[ne]", "labels[null]", "label", "priority[gte]", "completed_at[lt]", "created_at[lte]", "q"]
+        {
+            assert!(known.contains(&name.to_owned()), "{path}: {name}");
+        }
+        assert!(!known.contains(&"status[gt]".to_owned()) && !known.contains(&"label[in]".to_owned()));
+    }
+    for path in ["/activities", "/activities/recent", "/activities/export"] {
+        let known = parameters(path);
+        for name in ["action_type[ne]", "entity_id[in]", "actor[null]", "position[gt]"] {
+            assert!(known.contains(&name.to_owned()), "{path}: {name}");
+        }
+        assert_eq!(known.contains(&"at[lte]".to_owned()), path != "/activities/recent", "{path}");
+    }
+    let status = document["paths"]["/api/v1/tasks"]["get"]["parameters"][0].clone();
+    insta::assert_json_snapshot!(status, @r#"
+    {
+      "description": "Where it stands",
+      "in": "query",
+      "name": "status",
+      "required": false,
+      "schema": {
+        "enum": [
+          "backlog",
+          "open",
+          "in_progress",
+          "waiting",
+          "done",
+          "pending",
+          "dismissed"
+        ],
+        "type": "string"
+      }
+    }
+    "#);
 }
 
 #[tokio::test]

@@ -99,6 +99,26 @@ async fn a_read_whose_position_does_not_come_is_503_after_two_seconds() {
 }
 
 #[tokio::test]
+async fn what_depends_on_the_users_zone_waits_for_the_users_too() {
+    let world = World::new().await.with_ada().await;
+    let position = world.task(1, |_| ()).await + 1;
+    world.checkpoint("tasks", ADA, position).await;
+    let wanted = position.to_string();
+    let headers = [("orbit-min-position", wanted.as_str())];
+    for path in ["/tasks/today", "/tasks/statistics"] {
+        let began = Instant::now();
+        let reply = world.get_with(ADA, path, &headers).await;
+        assert_eq!((reply.status, reply.json()["code"].clone()), (503, json!("projection_lag")), "{path}");
+        assert!(began.elapsed() < Duration::from_secs(4), "{path}: both waits are one");
+    }
+    world.checkpoint("users", ADA, position).await;
+    for path in ["/tasks/today", "/tasks/statistics"] {
+        let reply = world.get_with(ADA, path, &headers).await;
+        assert_eq!((reply.status, reply.header("orbit-as-of")), (200, Some(wanted.as_str())), "{path}");
+    }
+}
+
+#[tokio::test]
 async fn another_partition_that_is_ahead_helps_nobody() {
     let world = World::new().await.with_ada().await;
     assert_ne!(World::partition(ADA), World::partition(BOB));

@@ -2,15 +2,20 @@
 
 use std::time::Duration;
 
-use orbit_platform::shutdown::Shutdown;
-use orbit_query_api::run;
+use axum::{body::Body, extract::Request};
+use http_body_util::BodyExt;
+use orbit_platform::{clock::Clock, http::health, shutdown::Shutdown};
+use orbit_query_api::{App, Parts, app, run};
 use orbit_testing::eventually;
+use serde_json::{Value, json};
+use sqlx::PgPool;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
 };
+use tower::ServiceExt;
 
-use crate::world::config;
+use crate::world::{NOW, at, config, parts};
 
 async fn get(port: u16, path: &str) -> Result<String, std::io::Error> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
@@ -48,6 +53,27 @@ async fn it_serves_until_it_is_told_to_stop() {
     let (served, ()) = tokio::join!(run(listener, config, life.clone()), asked);
     served.unwrap();
     life.finish(Duration::from_secs(10)).await.unwrap();
+}
+
+#[tokio::test]
+async fn with_a_replica_the_primary_is_asked_whether_it_is_there() {
+    let (database, nats) = (orbit_testing::database().await, orbit_testing::nats().await);
+    let (life, clock) = (Shutdown::new(), Clock::fixed(at(NOW)));
+    let config = config(database.url(), nats.url(), nats.prefix());
+    let pool = app::connect(&config.database).await.unwrap();
+    let checks = async |primary: PgPool| {
+        let parts = Parts { primary, ..parts(&config, &pool, &nats, &clock) };
+        let app = App::start(parts, &life).await.unwrap();
+        let request = Request::get("/health/ready").body(Body::empty()).unwrap();
+        let body = health::router(app.probes()).oneshot(request).await.unwrap().into_body();
+        serde_json::from_slice::<Value>(&body.collect().await.unwrap().to_bytes()).unwrap()["checks"].clone()
+    };
+    assert_eq!(checks(pool.clone()).await, json!({"postgres": "ok", "nats": "ok"}));
+    let primary = app::connect(&config.database).await.unwrap();
+    assert_eq!(checks(primary.clone()).await, json!({"postgres": "ok", "nats": "ok", "primary": "ok"}));
+    primary.close().await;
+    assert_eq!(checks(primary).await, json!({"postgres": "ok", "nats": "ok", "primary": "unavailable"}));
+    life.trigger();
 }
 
 #[tokio::test]

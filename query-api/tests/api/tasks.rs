@@ -113,14 +113,20 @@ async fn filters_hold_together_and_each_does_what_it_says() {
         })
         .await;
     world.task(4, |task| task.created_by = Author::Agent).await;
+    world.clock.set(at(NOW_PLUS[1]));
     world.on_task(4, 2, Completed { completed_at: at("2026-11-22T10:00:00Z") }).await;
     world.task(5, |_| ()).await;
     world.on_task(5, 2, Deleted { deleted_at: at("2026-11-22T10:00:00Z") }).await;
+    world.clock.set(at(NOW_PLUS[0]));
     world.task(6, |task| "Buy MILK and bread".clone_into(&mut task.title)).await;
 
     let (list, parent) = (TODAY.to_string(), task_id(1).to_string());
     for (filter, expected) in [
         (String::new(), vec![1, 2, 3, 4, 6]),
+        ("created_at[gte]=2026-11-22T20:28:00Z".to_owned(), vec![1, 2, 3, 4, 6]),
+        ("created_at[gt]=2026-11-22T20:28:00Z".to_owned(), vec![]),
+        ("updated_at[lt]=2026-11-22T20:29:00Z".to_owned(), vec![1, 2, 3, 6]),
+        ("updated_at[lte]=2026-11-22T20:29:00Z".to_owned(), vec![1, 2, 3, 4, 6]),
         ("status=open".to_owned(), vec![1, 2, 6]),
         ("status[ne]=open".to_owned(), vec![3, 4]),
         ("status[in]=done,waiting".to_owned(), vec![3, 4]),

@@ -7,6 +7,7 @@ use axum::{
     body::Body,
     extract::Request,
     http::{HeaderMap, StatusCode, header},
+    response::Response,
 };
 use chrono::{DateTime, Utc};
 use clap::Parser;
@@ -110,6 +111,22 @@ pub fn config(database_url: &str, nats_url: &str, nats_prefix: &str) -> Config {
     config
 }
 
+/// The parts of a query API with this pool, without limits.
+pub fn parts(config: &Config, pool: &PgPool, nats: &TestNats, clock: &Clock) -> Parts {
+    Parts {
+        primary: pool.clone(),
+        pool: pool.clone(),
+        nats: nats.client().clone(),
+        nats_prefix: nats.prefix().to_owned(),
+        clock: clock.clone(),
+        master_key: MasterKey::new([7; 32]),
+        cursor_key: CursorKey::derive(&[7; 32]),
+        verifier: TokenVerifier::from_args(&config.auth, Environment::Development, clock.clone()).unwrap(),
+        user_limit: RateLimiter::new("user", Rate::Off),
+        search_limit: RateLimiter::new("search", Rate::Off),
+    }
+}
+
 impl World {
     pub async fn new() -> Self {
         Self::with("off").await
@@ -122,18 +139,8 @@ impl World {
         let config = config(database.url(), nats.url(), nats.prefix());
         let pool = app::connect(&config.database).await.unwrap();
         let development = Environment::Development;
-        let parts = Parts {
-            primary: pool.clone(),
-            pool: pool.clone(),
-            nats: nats.client().clone(),
-            nats_prefix: nats.prefix().to_owned(),
-            clock: clock.clone(),
-            master_key: MasterKey::new([7; 32]),
-            cursor_key: CursorKey::derive(&[7; 32]),
-            verifier: TokenVerifier::from_args(&config.auth, development, clock.clone()).unwrap(),
-            user_limit: RateLimiter::new("user", Rate::Off),
-            search_limit: RateLimiter::new("search", search_rate.parse().unwrap()),
-        };
+        let search_limit = RateLimiter::new("search", search_rate.parse().unwrap());
+        let parts = Parts { search_limit, ..parts(&config, &pool, &nats, &clock) };
         let app = App::start(parts, &life).await.unwrap();
         let (router, openapi) = app.routes().split_for_parts();
         let signer = TokenSigner::from_args(&config.auth, development, clock.clone()).unwrap();
@@ -283,12 +290,17 @@ impl World {
         self.send(path, &all).await
     }
 
-    pub async fn send(&self, path: &str, headers: &[(&str, &str)]) -> Reply {
+    /// The answer of `GET /api/v1` + path, whose body is still to come.
+    pub async fn open(&self, path: &str, headers: &[(&str, &str)]) -> Response {
         let mut request = Request::get(format!("/api/v1{path}"));
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let response = self.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        self.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
+    }
+
+    pub async fn send(&self, path: &str, headers: &[(&str, &str)]) -> Reply {
+        let response = self.open(path, headers).await;
         let (status, headers) = (response.status(), response.headers().clone());
         assert_ne!(status, StatusCode::INTERNAL_SERVER_ERROR, "{path}");
         let body = response.into_body().collect().await.unwrap().to_bytes();

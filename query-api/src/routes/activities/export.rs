@@ -10,10 +10,11 @@ use orbit_platform::{
     http::{headers, query::Query},
     problem::ApiError,
 };
+use sqlx::{Postgres, pool::PoolConnection};
 
 use super::{
     Activities,
-    question::{FilterParameters, Filters, Question, ask},
+    question::{AtParameters, FilterParameters, Question, Which, ask},
     view::Activity,
 };
 use crate::reader::Reader;
@@ -24,16 +25,16 @@ const BATCH: i64 = 500;
 /// Everything that has happened, oldest first, as NDJSON: one activity per line. It ends at the position of
 /// `Orbit-As-Of`; an export that is cut off goes on with `position[gt]=` and the last position that came.
 #[utoipa::path(
-    get, path = "/activities/export", tag = "activities", operation_id = "export_activities", params(FilterParameters),
+    get, path = "/activities/export", tag = "activities", operation_id = "export_activities", params(FilterParameters, AtParameters),
     responses((status = 200, description = "One activity per line", body = String, content_type = "application/x-ndjson", headers(
         ("Content-Disposition" = String, description = "A name for the file"),
     ), example = "{\"id\":\"0197f0a0-0000-7000-8000-0000000000aa\",\"type\":\"tasks.created\",\"position\":1}\n"))
 )]
 pub async fn get(reader: Reader<Activities>, mut query: Query) -> Result<Response, ApiError> {
-    let filters = Filters::read(&mut query);
+    let which = Which::read(&mut query);
     query.finish()?;
     // The first batch is read before the answer begins, so that what can go wrong is still an answer of its own.
-    let first = Export { reader, filters, upto: None, after: None }.next().await?;
+    let first = Export { reader, which, upto: None, after: None }.next().await?;
     let as_of = first.as_ref().map_or(0, |(_, export)| export.upto.unwrap_or(0));
     let lines = stream::try_unfold(Begin::Read(first), |begin| async move {
         match begin {
@@ -62,7 +63,7 @@ enum Begin {
 /// An export under way.
 struct Export {
     reader: Reader<Activities>,
-    filters: Filters,
+    which: Which,
     /// Where it ends: as of when the first batch was.
     upto: Option<i64>,
     /// Where the next batch begins; `None` before the first.
@@ -76,7 +77,7 @@ impl Export {
             return Ok(None);
         }
         let question = Question {
-            filters: &self.filters,
+            which: &self.which,
             descending: false,
             after: self.after,
             upto: self.upto,
@@ -85,7 +86,13 @@ impl Export {
         };
         let reader = &self.reader;
         let question = &question;
-        let batch = reader.ask(|mut db, whose| async move { ask(&mut db, whose, question).await }).await?;
+        let next = |mut db: PoolConnection<Postgres>, whose| async move { ask(&mut db, whose, question).await };
+        let batch = match self.upto {
+            None => reader.ask(next).await?,
+            // Another replica, or a read model folded anew, may know less than the first batch said that there is: a batch
+            // from there would look like the end.
+            Some(upto) => reader.ask_from(upto, next).await?,
+        };
         let upto = self.upto.unwrap_or(batch.as_of);
         // A batch that is not full was the last one.
         let full = i64::try_from(batch.body.activities.len()).is_ok_and(|count| count == BATCH);

@@ -1,5 +1,6 @@
-//! `GET /activities`.
+//! `GET /activities` and `/activities/recent`.
 
+use chrono::TimeDelta;
 use orbit_platform::{
     http::{page::Page, query::Query},
     problem::ApiError,
@@ -8,10 +9,13 @@ use serde_json::json;
 
 use super::{
     Activities,
-    question::{FilterParameters, Filters, Question, ask},
+    question::{AtParameters, FilterParameters, Question, Which, ask},
     view::Activity,
 };
 use crate::{answer::Snapshot, reader::Reader};
+
+/// What is recent.
+const RECENT: TimeDelta = TimeDelta::hours(24);
 
 /// How a list of activities is cut.
 #[derive(utoipa::IntoParams)]
@@ -32,19 +36,38 @@ pub struct ListParameters {
     include: Option<String>,
 }
 
-/// What has happened, newest first: every fact about the caller. The last 24 hours are `at[gte]=<a day ago>`.
+/// What has happened, newest first: every fact about the caller.
 #[utoipa::path(
     get, path = "/activities", tag = "activities", operation_id = "list_activities",
-    params(FilterParameters, ListParameters),
+    params(FilterParameters, AtParameters, ListParameters),
     responses((status = 200, description = "A page of activities", body = Page<Activity>))
 )]
 pub async fn all(reader: Reader<Activities>, mut query: Query) -> Result<Snapshot<Page<Activity>>, ApiError> {
-    let filters = Filters::read(&mut query);
+    let which = Which::read(&mut query);
+    list(&reader, query, &which).await
+}
+
+/// What has happened within the last 24 hours by the server's clock, newest first.
+#[utoipa::path(
+    get, path = "/activities/recent", tag = "activities", operation_id = "list_recent_activities",
+    params(FilterParameters, ListParameters),
+    responses((status = 200, description = "A page of activities", body = Page<Activity>))
+)]
+pub async fn recent(reader: Reader<Activities>, mut query: Query) -> Result<Snapshot<Page<Activity>>, ApiError> {
+    let which = Which::since(&mut query, reader.now() - RECENT);
+    list(&reader, query, &which).await
+}
+
+async fn list(
+    reader: &Reader<Activities>,
+    mut query: Query,
+    which: &Which,
+) -> Result<Snapshot<Page<Activity>>, ApiError> {
     let sort = query.sort(&["position"], "-position");
     let page = query.page(reader.cursors(), &sort);
     query.finish()?;
     let question = Question {
-        filters: &filters,
+        which,
         descending: sort.keys.iter().all(|key| key.descending),
         after: page.after.as_ref().map(|after| after.get(0)).transpose()?,
         upto: None,

@@ -21,16 +21,13 @@ impl Context for Activities {
     const SCOPE: &'static str = "activities:read";
 }
 
-/// Its routes, but for [`searches`].
+/// Its routes.
 pub fn router() -> OpenApiRouter<Reads> {
     OpenApiRouter::new()
         .routes(routes!(list::all))
+        .routes(routes!(list::recent))
         .routes(routes!(types::all))
         .routes(routes!(export::get))
+        .routes(routes!(search::get))
         .routes(routes!(one::get))
-}
-
-/// Its searches, which have a rate limit of their own.
-pub fn searches() -> OpenApiRouter<Reads> {
-    OpenApiRouter::new().routes(routes!(search::get))
 }

@@ -2,83 +2,93 @@
 
 use chrono::{DateTime, Utc};
 use orbit_events::Event;
-use orbit_platform::http::query::{self, Filter, Ops, Query, Refusal};
+use orbit_platform::http::query::{Ops, Query, Refusal};
 use sqlx::{FromRow, PgConnection};
-use uuid::Uuid;
+use utoipa::{
+    IntoParams,
+    openapi::path::{Parameter, ParameterIn},
+};
 
 use super::view::{Activity, COLUMNS, Row, STORED};
 use crate::{
     answer::Snapshot,
     reader::Whose,
-    routes::conditions::{Sql, push_filter},
+    routes::{
+        conditions::Sql,
+        filters::{self, FilterColumn, Filters, Holds, column},
+    },
 };
 
 /// Who can act.
 const ACTORS: [&str; 4] = ["user", "agent", "system", "integration"];
 
-/// What activities are filtered by.
-#[derive(Clone, Debug, Default)]
-pub struct Filters {
-    action_type: Filter<String>,
-    entity_type: Filter<String>,
-    entity_id: Filter<Uuid>,
-    at: Filter<DateTime<Utc>>,
-    actor: Filter<String>,
-    position: Filter<i64>,
+/// What activities are filtered by, but for [`AT`].
+pub const FILTERS: [FilterColumn; 5] = [
+    column(
+        "action_type",
+        "a.action_type",
+        Ops::Equality,
+        Holds::Text(action_type),
+        "The fact's wire type, see `/activities/types`",
+    ),
+    column(
+        "entity_type",
+        "a.entity_type",
+        Ops::Equality,
+        Holds::Text(entity_type),
+        "What it was done to: `task`, `list`, `label`, `user`, `login` …",
+    ),
+    column("entity_id", "a.entity_id", Ops::Equality, Holds::Id, "Which thing it was done to"),
+    column("actor", "(a.actor ->> 'type')", Ops::Equality, Holds::Name(&ACTORS), "Who did it"),
+    column("position", "a.position", Ops::Order, Holds::Number, "The place in the log, as in `Orbit-Position`"),
+];
+/// When they were recorded: a filter of all lists that do not choose it themselves.
+pub const AT: [FilterColumn; 1] = [column("at", "a.at", Ops::Order, Holds::Time, "When it was recorded")];
+
+/// [`FILTERS`] in the document.
+pub struct FilterParameters;
+
+impl IntoParams for FilterParameters {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        filters::parameters(&FILTERS)
+    }
 }
 
-/// What all lists of activities can be asked for.
-#[derive(utoipa::IntoParams)]
-#[into_params(parameter_in = Query)]
-#[expect(dead_code, reason = "it documents the parameters, which are read one by one")]
-pub struct FilterParameters {
-    /// A wire type, see `/activities/types`; also `action_type[ne]`, `action_type[in]=a,b`
-    #[param(example = "tasks.completed", nullable = false)]
-    action_type: Option<String>,
-    /// Any of these wire types, separated by commas
-    #[param(rename = "action_type[in]", nullable = false)]
-    action_type_in: Option<String>,
-    /// `task`, `list`, `label`, `user`, `login` …; also `entity_type[ne]`, `entity_type[in]`
-    #[param(example = "task", nullable = false)]
-    entity_type: Option<String>,
-    /// The thing that it was done to; also `entity_id[ne]`, `entity_id[in]`
-    #[param(nullable = false)]
-    entity_id: Option<Uuid>,
-    /// Recorded at this time or later; also `gt`
-    #[param(rename = "at[gte]", nullable = false)]
-    at_gte: Option<DateTime<Utc>>,
-    /// Recorded before this time; also `lte`
-    #[param(rename = "at[lt]", nullable = false)]
-    at_lt: Option<DateTime<Utc>>,
-    /// `user`, `agent`, `system` or `integration`; also `actor[ne]`, `actor[in]`
-    #[param(example = "agent", nullable = false)]
-    actor: Option<String>,
-    /// The place in the log, as in `Orbit-Position`; also `position[gt]` and the like
-    #[param(nullable = false)]
-    position: Option<i64>,
+/// [`AT`] in the document.
+pub struct AtParameters;
+
+impl IntoParams for AtParameters {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        filters::parameters(&AT)
+    }
 }
 
-impl Filters {
-    /// Reads them.
+/// Which activities a list is about.
+#[derive(Clone, Debug)]
+pub struct Which {
+    filters: Filters,
+    at: Filters,
+    since: Option<DateTime<Utc>>,
+}
+
+impl Which {
+    /// Those that the filters let through.
     pub fn read(query: &mut Query) -> Self {
-        Self {
-            action_type: query.filter("action_type", Ops::Equality, action_type),
-            entity_type: query.filter("entity_type", Ops::Equality, entity_type),
-            entity_id: query.filter("entity_id", Ops::Equality, query::id),
-            at: query.filter("at", Ops::Order, query::time),
-            actor: query.filter("actor", Ops::Equality, actor),
-            position: query.filter("position", Ops::Order, query::number),
-        }
+        Self { filters: Filters::read(query, &FILTERS), at: Filters::read(query, &AT), since: None }
     }
 
-    /// Adds them as conditions on an activity `a`.
+    /// Those of them that were recorded at this time or later.
+    pub fn since(query: &mut Query, since: DateTime<Utc>) -> Self {
+        Self { filters: Filters::read(query, &FILTERS), at: Filters::default(), since: Some(since) }
+    }
+
+    /// Adds the conditions on an activity `a`.
     fn push(&self, sql: &mut Sql) {
-        push_filter(sql, "a.action_type", &self.action_type);
-        push_filter(sql, "a.entity_type", &self.entity_type);
-        push_filter(sql, "a.entity_id", &self.entity_id);
-        push_filter(sql, "a.at", &self.at);
-        push_filter(sql, "(a.actor ->> 'type')", &self.actor);
-        push_filter(sql, "a.position", &self.position);
+        self.filters.push(sql);
+        self.at.push(sql);
+        if let Some(since) = self.since {
+            sql.push(" AND a.at >= ").push_bind(since);
+        }
     }
 }
 
@@ -86,7 +96,7 @@ impl Filters {
 #[derive(Clone, Debug)]
 pub struct Question<'a> {
     /// Which ones.
-    pub filters: &'a Filters,
+    pub which: &'a Which,
     /// Newest first.
     pub descending: bool,
     /// The position after which it goes on, in its direction.
@@ -128,14 +138,14 @@ fn statement(whose: Whose, question: &Question<'_>) -> Sql {
     sql.push(" WHERE k.projection = 'activities' AND k.partition = ").push_bind(whose.partition).push("), 0) AS as_of");
     if question.count {
         sql.push(", (SELECT count(*) FROM activities a WHERE a.user_id = ").push_bind(whose.user_id);
-        question.filters.push(&mut sql);
+        question.which.push(&mut sql);
         sql.push(") AS all_pages");
     } else {
         sql.push(", NULL::bigint AS all_pages");
     }
     sql.push(") c LEFT JOIN LATERAL (SELECT ").push(STORED).push(" FROM activities a WHERE a.user_id = ");
     sql.push_bind(whose.user_id);
-    question.filters.push(&mut sql);
+    question.which.push(&mut sql);
     if let Some(after) = question.after {
         sql.push(if question.descending { " AND a.position < " } else { " AND a.position > " }).push_bind(after);
     }
@@ -163,9 +173,4 @@ fn entity_type(text: &str) -> Result<String, Refusal> {
         .any(|name| name == text)
         .then(|| text.to_owned())
         .ok_or_else(|| ("invalid", format!("one of {} is expected", names())))
-}
-
-fn actor(text: &str) -> Result<String, Refusal> {
-    let known = ACTORS.contains(&text);
-    known.then(|| text.to_owned()).ok_or_else(|| ("invalid", format!("one of {} is expected", ACTORS.join(", "))))
 }

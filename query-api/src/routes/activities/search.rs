@@ -20,7 +20,7 @@ use crate::{
     answer::Snapshot,
     reader::{Reader, Whose},
     routes::{
-        fixed::PageParameters,
+        fixed::{self, PageParameters},
         words::{self, Fragment},
     },
 };
@@ -28,7 +28,8 @@ use crate::{
 /// An activity that was found.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = FoundActivity, example = json!({
-    "id": "0197f0a0-0000-7000-8000-0000000000aa", "type": "tasks.completed", "version": 1, "position": 4711,
+    "id": "0197f0a0-0000-7000-8000-0000000000aa", "type": "tasks.completed",
+    "action_type": "tasks.completed", "version": 1, "position": 4711,
     "recorded_at": "2026-11-22T20:28:00Z", "actor": {"type": "user"},
     "entity": {"type": "task", "id": "0197f0a0-0000-7000-8000-000000000001"},
     "correlation_id": "0197f0a0-0000-7000-8000-0000000000ab", "causation_id": null,
@@ -65,7 +66,7 @@ pub struct Highlights {
 pub async fn get(reader: Reader<Activities>, mut query: Query) -> Result<Snapshot<Page<Found>>, ApiError> {
     let words = words::required(&mut query);
     let sort = Sort { keys: vec![SortKey { column: "position", descending: true }] };
-    let page = query.page(reader.cursors(), &sort);
+    let page = fixed::uncounted(&mut query, reader.cursors(), &sort);
     query.finish()?;
     let Some(words) = words else { return Err(words::nothing_to_search_for()) };
     let after = page.after.as_ref().map(|after| after.get::<i64>(0)).transpose()?;

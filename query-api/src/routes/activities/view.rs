@@ -10,7 +10,8 @@ use uuid::Uuid;
 /// Something that happened.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({
-    "id": "0197f0a0-0000-7000-8000-0000000000aa", "type": "tasks.completed", "version": 1, "position": 4711,
+    "id": "0197f0a0-0000-7000-8000-0000000000aa", "type": "tasks.completed",
+    "action_type": "tasks.completed", "version": 1, "position": 4711,
     "recorded_at": "2026-11-22T20:28:00Z", "actor": {"type": "user"},
     "entity": {"type": "task", "id": "0197f0a0-0000-7000-8000-000000000001"},
     "correlation_id": "0197f0a0-0000-7000-8000-0000000000ab", "causation_id": null,
@@ -19,8 +20,10 @@ use uuid::Uuid;
 pub struct Activity {
     /// The fact's own id.
     pub id: Uuid,
-    /// The fact's wire type: what `action_type` filters by.
+    /// The fact's wire type, as in every fact that leaves Orbit.
     #[serde(rename = "type")]
+    pub wire_type: String,
+    /// The same, under the name that activities are filtered by.
     pub action_type: String,
     /// Version of the shape of `data`.
     pub version: i16,
@@ -79,9 +82,11 @@ impl FromRow<'_, PgRow> for Row {
     fn from_row(row: &PgRow) -> sqlx::Result<Self> {
         let as_of = row.try_get(0)?;
         let Some(id) = row.try_get(1)? else { return Ok(Self { as_of, activity: None }) };
+        let action_type: String = row.try_get(2)?;
         let activity = Activity {
             id,
-            action_type: row.try_get(2)?,
+            wire_type: action_type.clone(),
+            action_type,
             version: row.try_get(3)?,
             position: row.try_get(4)?,
             recorded_at: row.try_get(5)?,

@@ -4,72 +4,37 @@ use orbit_platform::{
     http::{cursor::CursorKey, page::Page, path::PathId, query::Query},
     problem::ApiError,
 };
+use utoipa::{
+    IntoParams,
+    openapi::path::{Parameter, ParameterIn},
+};
 use uuid::Uuid;
 
 use super::{
     Tasks,
-    question::{About, Question, list},
+    question::{About, FILTERS, Question, list},
     view::Task,
 };
 use crate::{
     answer::Snapshot,
     reader::{Reader, Whose},
-    routes::users::zone,
+    routes::{filters, users::zone},
 };
 
-/// What all lists of tasks can be asked for.
-#[derive(utoipa::IntoParams)]
+/// What all lists of tasks are filtered by.
+pub struct TaskFilters;
+
+impl IntoParams for TaskFilters {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        filters::parameters(&FILTERS)
+    }
+}
+
+/// What else all lists of tasks can be asked for.
+#[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "it documents the parameters, which are read one by one")]
 pub struct TaskParameters {
-    /// `backlog`, `open`, `in_progress`, `waiting`, `done`, `pending` or `dismissed`; also `status[ne]`, `status[in]=a,b`
-    #[param(example = "open", nullable = false)]
-    status: Option<String>,
-    /// Any of these statuses, separated by commas
-    #[param(rename = "status[in]", example = "open,in_progress", nullable = false)]
-    status_in: Option<String>,
-    /// The list it stands in; also `list_id[ne]`, `list_id[in]`
-    #[param(nullable = false)]
-    list_id: Option<Uuid>,
-    /// The task it is part of; also `parent_id[ne]`, `parent_id[in]`
-    #[param(nullable = false)]
-    parent_id: Option<Uuid>,
-    /// `true`: only tasks that are part of no other
-    #[param(rename = "parent_id[null]", nullable = false)]
-    parent_id_null: Option<bool>,
-    /// A label that it carries
-    #[param(nullable = false)]
-    label: Option<Uuid>,
-    /// Labels of which it carries any, separated by commas; also `labels[ne]`, `labels[null]`
-    #[param(rename = "labels[in]", nullable = false)]
-    labels_in: Option<String>,
-    /// `low`, `medium` or `high`; also `priority[gte]` and the like
-    #[param(example = "high", nullable = false)]
-    priority: Option<String>,
-    /// The day by which it is to be done; also `due_date[ne]`
-    #[param(example = "2026-11-23", nullable = false)]
-    due_date: Option<chrono::NaiveDate>,
-    /// Due on this day or later
-    #[param(rename = "due_date[gte]", nullable = false)]
-    due_date_gte: Option<chrono::NaiveDate>,
-    /// Due later than on this day
-    #[param(rename = "due_date[gt]", nullable = false)]
-    due_date_gt: Option<chrono::NaiveDate>,
-    /// Due on this day or earlier
-    #[param(rename = "due_date[lte]", nullable = false)]
-    due_date_lte: Option<chrono::NaiveDate>,
-    /// Due earlier than on this day
-    #[param(rename = "due_date[lt]", nullable = false)]
-    due_date_lt: Option<chrono::NaiveDate>,
-    /// `true`: only tasks without a due date, `false`: only tasks with one
-    #[param(rename = "due_date[null]", nullable = false)]
-    due_date_null: Option<bool>,
-    /// Done at this time or later; also `gt`, `lte`, `lt`, `null`
-    #[param(rename = "completed_at[gte]", nullable = false)]
-    completed_at_gte: Option<chrono::DateTime<chrono::Utc>>,
-    /// `user` or `agent`
-    #[param(example = "agent", nullable = false)]
-    created_by: Option<String>,
     /// Words in title or description: all of them, "phrases", or, -not; the last one may be the beginning of a word
     #[param(max_length = 500, nullable = false)]
     q: Option<String>,
@@ -95,7 +60,7 @@ async fn ask(reader: &Reader<Tasks>, question: Question) -> Result<Snapshot<Page
 
 /// The caller's tasks, newest first unless `sort` says otherwise, without those in the trash.
 #[utoipa::path(
-    get, path = "/tasks", tag = "tasks", operation_id = "list_tasks", params(TaskParameters),
+    get, path = "/tasks", tag = "tasks", operation_id = "list_tasks", params(TaskFilters, TaskParameters),
     responses((status = 200, description = "A page of tasks", body = Page<Task>))
 )]
 pub async fn all(reader: Reader<Tasks>, query: Query) -> Result<Snapshot<Page<Task>>, ApiError> {
@@ -105,11 +70,11 @@ pub async fn all(reader: Reader<Tasks>, query: Query) -> Result<Snapshot<Page<Ta
 
 /// What is on for today: due today in the user's time zone or in the list called Today; neither done nor dismissed.
 #[utoipa::path(
-    get, path = "/tasks/today", tag = "tasks", operation_id = "list_tasks_of_today", params(TaskParameters),
+    get, path = "/tasks/today", tag = "tasks", operation_id = "list_tasks_of_today", params(TaskFilters, TaskParameters),
     responses((status = 200, description = "A page of tasks, the most important first", body = Page<Task>))
 )]
 pub async fn today(reader: Reader<Tasks>, query: Query) -> Result<Snapshot<Page<Task>>, ApiError> {
-    let zone = zone::find(&mut *reader.connection().await?, reader.whose().user_id).await?;
+    let zone = zone::of_caller(&reader).await?;
     let today = zone.day(reader.now());
     let question = Question::read(query, About::Today(today), reader.cursors())?;
     ask(&reader, question).await
@@ -117,7 +82,7 @@ pub async fn today(reader: Reader<Tasks>, query: Query) -> Result<Snapshot<Page<
 
 /// The tasks in the trash, last deleted first.
 #[utoipa::path(
-    get, path = "/tasks/trash", tag = "tasks", operation_id = "list_deleted_tasks", params(TaskParameters),
+    get, path = "/tasks/trash", tag = "tasks", operation_id = "list_deleted_tasks", params(TaskFilters, TaskParameters),
     responses((status = 200, description = "A page of tasks", body = Page<Task>))
 )]
 pub async fn trash(reader: Reader<Tasks>, query: Query) -> Result<Snapshot<Page<Task>>, ApiError> {
@@ -128,7 +93,7 @@ pub async fn trash(reader: Reader<Tasks>, query: Query) -> Result<Snapshot<Page<
 /// The direct sub-tasks of a task, in their order, without those in the trash.
 #[utoipa::path(
     get, path = "/tasks/{id}/subtasks", tag = "tasks", operation_id = "list_subtasks",
-    params(("id" = Uuid, Path, description = "The task they are part of"), TaskParameters),
+    params(("id" = Uuid, Path, description = "The task they are part of"), TaskFilters, TaskParameters),
     responses((status = 200, description = "A page of tasks", body = Page<Task>))
 )]
 pub async fn subtasks(

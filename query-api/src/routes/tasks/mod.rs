@@ -26,7 +26,7 @@ impl Context for Tasks {
     const SCOPE: &'static str = "tasks:read";
 }
 
-/// Its routes, but for [`searches`].
+/// Its routes.
 pub fn router() -> OpenApiRouter<Reads> {
     OpenApiRouter::new()
         .routes(routes!(lists_of_tasks::all))
@@ -35,14 +35,10 @@ pub fn router() -> OpenApiRouter<Reads> {
         .routes(routes!(lists_of_tasks::subtasks))
         .routes(routes!(board::get))
         .routes(routes!(statistics::get))
+        .routes(routes!(search::get))
         .routes(routes!(one::get))
         .routes(routes!(lists::all))
         .routes(routes!(lists::get))
         .routes(routes!(labels::all))
         .routes(routes!(labels::get))
-}
-
-/// Its searches, which have a rate limit of their own.
-pub fn searches() -> OpenApiRouter<Reads> {
-    OpenApiRouter::new().routes(routes!(search::get))
 }

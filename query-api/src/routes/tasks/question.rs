@@ -1,11 +1,11 @@
 //! Lists of tasks: what can be asked for, and the statement that asks. All lists of tasks are questions of this kind.
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::NaiveDate;
 use orbit_platform::{
     http::{
         cursor::CursorKey,
         page::{Page, PageRequest},
-        query::{self, Filter, Ops, Query, Refusal},
+        query::{self, Ops, Query},
     },
     problem::ApiError,
 };
@@ -18,7 +18,8 @@ use crate::{
     answer::Snapshot,
     reader::Whose,
     routes::{
-        conditions::{Kind, Order, Place, SortColumn, Sql, push_filter},
+        conditions::{Kind, Order, Place, SortColumn, Sql},
+        filters::{FilterColumn, Filters, Holds, column},
         words,
     },
 };
@@ -33,6 +34,21 @@ pub const SORTS: [SortColumn; 6] = [
     SortColumn { name: "position", sql: "position", kind: Kind::Text, nullable: false },
 ];
 const DELETED_AT: SortColumn = SortColumn { name: "deleted_at", sql: "deleted_at", kind: Kind::Time, nullable: false };
+
+/// What tasks can be filtered by, beside their words.
+pub const FILTERS: [FilterColumn; 11] = [
+    column("status", "t.status", Ops::Equality, Holds::Name(&STATUSES), "Where it stands"),
+    column("list_id", "t.list_id", Ops::Equality, Holds::Id, "The list it stands in"),
+    column("parent_id", "t.parent_id", Ops::Equality, Holds::Id, "The task it is part of"),
+    column("label", "t.labels", Ops::Equal, Holds::Ids, "A label that it carries"),
+    column("labels", "t.labels", Ops::Equality, Holds::Ids, "A label that it carries"),
+    column("priority", "t.priority", Ops::Order, Holds::Rank(&PRIORITIES), "How much it matters"),
+    column("due_date", "t.due_date", Ops::Order, Holds::Date, "The day by which it is to be done"),
+    column("completed_at", "t.completed_at", Ops::Order, Holds::Time, "When it was done"),
+    column("created_by", "t.created_by", Ops::Equality, Holds::Name(&AUTHORS), "Who wrote it down"),
+    column("created_at", "t.created_at", Ops::Order, Holds::Time, "When it was written down"),
+    column("updated_at", "t.updated_at", Ops::Order, Holds::Time, "When it last changed"),
+];
 
 /// Which tasks a list is about, whatever its filters say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,81 +68,18 @@ pub enum About {
 pub struct Question {
     about: About,
     filters: Filters,
+    words: Option<String>,
     order: Order,
     after: Option<Place>,
     sort: query::Sort,
     page: PageRequest,
 }
 
-#[derive(Clone, Debug, Default)]
-struct Filters {
-    status: Filter<String>,
-    list_id: Filter<Uuid>,
-    parent_id: Filter<Uuid>,
-    label: Option<Uuid>,
-    labels: Filter<Uuid>,
-    priority: Filter<i16>,
-    due_date: Filter<NaiveDate>,
-    completed_at: Filter<DateTime<Utc>>,
-    created_by: Filter<String>,
-    words: Option<String>,
-}
-
-impl Filters {
-    fn read(query: &mut Query) -> Self {
-        Self {
-            status: query.filter("status", Ops::Equality, one_of(&STATUSES)),
-            list_id: query.filter("list_id", Ops::Equality, query::id),
-            parent_id: query.filter("parent_id", Ops::Equality, query::id),
-            label: query.value("label", query::id),
-            labels: query.filter("labels", Ops::Equality, query::id),
-            priority: query.filter("priority", Ops::Order, priority),
-            due_date: query.filter("due_date", Ops::Order, query::date),
-            completed_at: query.filter("completed_at", Ops::Order, query::time),
-            created_by: query.filter("created_by", Ops::Equality, one_of(&AUTHORS)),
-            words: query.search(),
-        }
-    }
-
-    fn push(&self, sql: &mut Sql) {
-        push_filter(sql, "t.status", &self.status);
-        push_filter(sql, "t.list_id", &self.list_id);
-        push_filter(sql, "t.parent_id", &self.parent_id);
-        push_filter(sql, "t.priority", &self.priority);
-        push_filter(sql, "t.due_date", &self.due_date);
-        push_filter(sql, "t.completed_at", &self.completed_at);
-        push_filter(sql, "t.created_by", &self.created_by);
-        self.push_labels(sql);
-        if let Some(words) = &self.words {
-            sql.push(" AND t.words @@ ");
-            words::push_matching(sql, words);
-        }
-    }
-
-    /// A task has many labels: `=` means that it carries one, `in` any of them. The index wants to be told that there
-    /// are any.
-    fn push_labels(&self, sql: &mut Sql) {
-        for carried in self.label.iter().chain(&self.labels.eq) {
-            sql.push(" AND t.labels <> '{}' AND t.labels @> ").push_bind(vec![*carried]);
-        }
-        if let Some(not_carried) = self.labels.ne {
-            sql.push(" AND NOT t.labels @> ").push_bind(vec![not_carried]);
-        }
-        if let Some(any) = &self.labels.one_of {
-            sql.push(" AND t.labels <> '{}' AND t.labels && ").push_bind(any.clone());
-        }
-        match self.labels.null {
-            Some(true) => sql.push(" AND t.labels = '{}'"),
-            Some(false) => sql.push(" AND t.labels <> '{}'"),
-            None => sql,
-        };
-    }
-}
-
 impl Question {
     /// Reads the parameters of a list and refuses all others.
     pub fn read(mut query: Query, about: About, cursors: &CursorKey) -> Result<Self, ApiError> {
-        let filters = Filters::read(&mut query);
+        let filters = Filters::read(&mut query, &FILTERS);
+        let words = query.search();
         let columns: Vec<SortColumn> = SORTS.into_iter().chain((about == About::Trash).then_some(DELETED_AT)).collect();
         let names: Vec<&'static str> = columns.iter().map(|column| column.name).collect();
         let default = match about {
@@ -140,7 +93,7 @@ impl Question {
         query.finish()?;
         let order = Order::of(&sort, &columns);
         let after = page.after.as_ref().map(|after| order.place(after)).transpose()?;
-        Ok(Self { about, filters, order, after, sort, page })
+        Ok(Self { about, filters, words, order, after, sort, page })
     }
 
     /// The statement, with its parameters.
@@ -196,6 +149,10 @@ impl Question {
                 .push(" WHERE l.user_id = $2 AND lower(l.name) = 'today'))"),
         };
         self.filters.push(sql);
+        if let Some(words) = &self.words {
+            sql.push(" AND t.words @@ ");
+            words::push_matching(sql, words);
+        }
     }
 
     /// Makes the page of the rows that the statement gave. `None`: there is no such parent.
@@ -232,16 +189,4 @@ pub async fn list(
     let tasks = rows.iter().filter_map(|row| Row::from_row(row).map(Row::task).transpose());
     let tasks = tasks.collect::<sqlx::Result<Vec<Task>>>()?;
     Ok(Snapshot { as_of, body: known.then(|| question.page(tasks, total)) })
-}
-
-/// The rule of a parameter that is one of these names.
-fn one_of(names: &'static [&'static str]) -> impl Fn(&str) -> Result<String, Refusal> {
-    move |text| {
-        let known = names.contains(&text);
-        known.then(|| text.to_owned()).ok_or_else(|| ("invalid", format!("one of {} is expected", names.join(", "))))
-    }
-}
-
-fn priority(text: &str) -> Result<i16, Refusal> {
-    priority_number(text).ok_or_else(|| ("invalid", format!("one of {} is expected", PRIORITIES.join(", "))))
 }

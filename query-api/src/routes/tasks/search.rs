@@ -21,7 +21,7 @@ use crate::{
     answer::Snapshot,
     reader::{Reader, Whose},
     routes::{
-        fixed::PageParameters,
+        fixed::{self, PageParameters},
         words::{self, Fragment},
     },
 };
@@ -70,7 +70,7 @@ pub struct Highlights {
 pub async fn get(reader: Reader<Tasks>, mut query: Query) -> Result<Snapshot<Page<Found>>, ApiError> {
     let words = words::required(&mut query);
     let sort = Sort { keys: vec![SortKey { column: "rank", descending: true }] };
-    let page = query.page(reader.cursors(), &sort);
+    let page = fixed::uncounted(&mut query, reader.cursors(), &sort);
     query.finish()?;
     let Some(words) = words else { return Err(words::nothing_to_search_for()) };
     let after = match &page.after {

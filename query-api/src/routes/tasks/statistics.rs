@@ -125,7 +125,7 @@ pub async fn get(reader: Reader<Tasks>, mut query: Query) -> Result<Snapshot<Sta
         _ => Err(("invalid", format!("a whole number from 1 to {DAYS_AT_MOST} is expected"))),
     });
     query.finish()?;
-    let zone = zone::find(&mut *reader.connection().await?, reader.whose().user_id).await?;
+    let zone = zone::of_caller(&reader).await?;
     let today = zone.day(reader.now());
     let days = Zone::days_up_to(today, days.unwrap_or(DAYS_DEFAULT));
     // Each day begins where the one before ends; the last one ends where tomorrow begins.

@@ -242,7 +242,8 @@ impl FromRow<'_, PgRow> for Row {
     }
 }
 
-fn priority_name(number: i16) -> Option<&'static str> {
+/// A priority's name, by its number in the table.
+pub fn priority_name(number: i16) -> Option<&'static str> {
     PRIORITIES.get(usize::try_from(number).ok()?.checked_sub(1)?).copied()
 }
 

@@ -4,17 +4,38 @@
 
 use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeDelta, TimeZone, Utc};
 use chrono_tz::Tz;
+use orbit_platform::problem::ApiError;
 use sqlx::PgConnection;
-use uuid::Uuid;
+
+use super::Users;
+use crate::{
+    answer::Snapshot,
+    reader::{Context, Reader, Whose},
+};
 
 /// A time zone.
 #[derive(Clone, Copy, Debug)]
 pub struct Zone(Tz);
 
+/// The caller's zone, for a read of another context. Who has just moved asks with `Orbit-Min-Position` and gets the new
+/// days: the read model of users is waited for too.
+pub async fn of_caller<C: Context>(reader: &Reader<C>) -> Result<Zone, ApiError> {
+    let zone = reader.ask_of::<Users, _, _>(|mut db, whose| async move { find(&mut db, whose).await }).await?;
+    Ok(zone.body)
+}
+
 /// The zone of a user; UTC until the user is in the read model.
-pub async fn find(db: &mut PgConnection, user_id: Uuid) -> sqlx::Result<Zone> {
-    let name = sqlx::query_scalar!("SELECT time_zone FROM users WHERE id = $1 LIMIT 1", user_id);
-    Ok(name.fetch_optional(db).await?.map_or(Zone(Tz::UTC), |name| Zone::named(&name)))
+async fn find(db: &mut PgConnection, whose: Whose) -> sqlx::Result<Snapshot<Zone>> {
+    let row = sqlx::query!(
+        r#"SELECT c.as_of AS "as_of!", u.time_zone AS "time_zone?"
+           FROM (SELECT coalesce((SELECT k.position FROM checkpoints k
+                                  WHERE k.projection = 'users' AND k.partition = $1), 0) AS as_of) c
+           LEFT JOIN users u ON u.id = $2 LIMIT 1"#,
+        whose.partition,
+        whose.user_id
+    );
+    let row = row.fetch_one(db).await?;
+    Ok(Snapshot { as_of: row.as_of, body: row.time_zone.map_or(Zone(Tz::UTC), |name| Zone::named(&name)) })
 }
 
 impl Zone {

@@ -60,6 +60,15 @@ pub enum Fault {
         #[source]
         source: sqlx::Error,
     },
+    /// The server does not know the role that the process acts in.
+    #[error("the database at {address} has never been migrated: run orbit migrate")]
+    NoRole {
+        /// Host, port and database, without the password.
+        address: String,
+        /// What the server said.
+        #[source]
+        source: sqlx::Error,
+    },
     /// The server has no connection left.
     #[error(
         "PostgreSQL at {address} has no connection left: raise its max_connections or lower ORBIT_DATABASE_CONNECTIONS"
@@ -162,6 +171,8 @@ fn explain(address: String, source: sqlx::Error) -> Fault {
         Some("28P01" | "28000") => Fault::Password { address, source },
         Some("3D000") => Fault::NoDatabase { address, source },
         Some("53300") => Fault::Full { address, source },
+        // The role that the connection is to take is made by the first migration.
+        Some("22023") => Fault::NoRole { address, source },
         // 57P03: it is still starting.
         Some("57P03") | None => Fault::Unreachable { address, source: Some(source) },
         Some(_) => Fault::Refused { address, source },

@@ -179,8 +179,9 @@ impl App {
         let freshness = Freshness::new(pool.clone(), partitions, routes::PROJECTIONS);
         freshness.listen(nats.clone(), &nats_prefix, shutdown);
         observe(pool.clone(), shutdown);
+        // Asked where the rows are: the primary may be away when this process starts.
+        Vault::new(pool.clone(), &parts.master_key, clock.clone()).require_fit().await?;
         let vault = Vault::new(primary.clone(), &parts.master_key, clock.clone());
-        vault.require_fit().await?;
         let api_tokens = LoggedApiTokens { log: Log::new(primary.clone()), vault, clock: clock.clone() };
         // A read takes hardly longer than the check of a signature.
         let verifier = parts.verifier.remembering(REMEMBERED_TOKENS);

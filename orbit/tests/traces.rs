@@ -42,7 +42,7 @@ async fn collect(State(collector): State<Collector>, body: Bytes) {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
 // The collector answers while the test waits for a process.
@@ -56,7 +56,8 @@ async fn one_trace_runs_from_the_http_write_through_the_relay_to_the_projections
     });
     let token = up.register("ada@example.org").await;
     let request = client().post(format!("{}/api/v1/tasks", up.address)).bearer_auth(&token);
-    let request = request.header("traceparent", format!("00-{TRACE}-{CALLER}-01")).json(&json!({ "title": "Trace me" }));
+    let request =
+        request.header("traceparent", format!("00-{TRACE}-{CALLER}-01")).json(&json!({ "title": "Trace me" }));
     assert_eq!(request.send().await.unwrap().status(), 201);
 
     let expected = [
@@ -75,9 +76,9 @@ async fn one_trace_runs_from_the_http_write_through_the_relay_to_the_projections
     .await;
 
     let spans = collector.ours();
-    let named = |name: &str| spans.iter().find(|span| span.name == name).unwrap();
-    let parent = |name: &str| hex(&named(name).parent_span_id);
-    let id = |name: &str| hex(&named(name).span_id);
+    let find = |name: &str| spans.iter().find(|span| span.name == name).unwrap();
+    let parent = |name: &str| hex(&find(name).parent_span_id);
+    let id = |name: &str| hex(&find(name).span_id);
     assert_eq!(parent("POST /api/v1/tasks"), CALLER, "the caller's span is the parent of the request's");
     assert_eq!(parent("command.tasks.create"), id("POST /api/v1/tasks"));
     for later in ["log.append", "log.relay", "projection.tasks.apply", "projection.activities.apply"] {

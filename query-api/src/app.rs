@@ -1,8 +1,8 @@
 //! What a running query API is made of, and how its parts are put together.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, sync::Arc};
 
-use axum::middleware::from_fn_with_state;
+use axum::{Router, middleware::from_fn_with_state};
 use orbit_event_store::{Log, MasterKey, Vault};
 use orbit_events::Partitions;
 use orbit_platform::{
@@ -11,7 +11,7 @@ use orbit_platform::{
     config::{self, DatabaseArgs},
     http::{
         cursor::CursorKey,
-        docs,
+        docs::{self, Description},
         health::{self, Probe},
         layers::serve_layers,
         limits::{RateLimiter, per_user},
@@ -19,7 +19,6 @@ use orbit_platform::{
     },
     nats::{self, FirstConnection},
     postgres,
-    problem::{self, Registry},
     shutdown::Shutdown,
     telemetry::metrics,
 };
@@ -43,8 +42,8 @@ const NAME: &str = "orbit-query-api";
 const REMEMBERED_TOKENS: u64 = 10_000;
 /// How long a statement may run: well within the time that a request may take, which ends no statement.
 const STATEMENT_TIMEOUT: &str = "20s";
-/// How often the size of the pool is recorded.
-const OBSERVE: Duration = Duration::from_secs(5);
+/// How metrics call the pool.
+pub(crate) const POOL: &str = "query";
 
 /// What a query API is made of. `orbit up` shares clock, keys and limits with the other roles.
 pub struct Parts {
@@ -102,20 +101,6 @@ pub async fn connect(database: &DatabaseArgs) -> Result<PgPool, postgres::Fault>
     Ok(pool)
 }
 
-/// Records the size of the pool now and then (`orbit_pool_connections`).
-fn observe(pool: PgPool, shutdown: &Shutdown) {
-    let life = shutdown.clone();
-    shutdown.spawn("query.pool", async move {
-        let mut every = tokio::time::interval(OBSERVE);
-        loop {
-            tokio::select! {
-                _ = every.tick() => postgres::observe(&pool),
-                () = life.cancelled() => return,
-            }
-        }
-    });
-}
-
 /// What every handler has at hand. Clones share it.
 #[derive(Clone, Debug)]
 pub(crate) struct Reads(Arc<Inner>);
@@ -169,7 +154,7 @@ impl App {
         drop(db);
         let freshness = Freshness::new(pool.clone(), partitions, routes::PROJECTIONS);
         freshness.listen(nats.clone(), &nats_prefix, shutdown);
-        observe(pool.clone(), shutdown);
+        postgres::observe(pool.clone(), POOL, shutdown);
         let vault = Vault::new(parts.primary.clone(), &parts.master_key, clock.clone());
         let api_tokens = LoggedApiTokens { log: Log::new(parts.primary), vault, clock: clock.clone() };
         // A read takes hardly longer than the check of a signature.
@@ -188,14 +173,21 @@ impl App {
         OpenApiRouter::new().nest("/api/v1", guarded.with_state(self.reads.clone()))
     }
 
+    /// What `/openapi.json`, `/docs` and `/problems` tell of these routes. Reads are refused in no way of their own.
+    pub fn description() -> Description {
+        let routes = routes::routes().merge(routes::searches());
+        Description::new(OpenApiRouter::new().nest("/api/v1", routes).into_openapi(), [])
+    }
+
     /// What must be well for it to be ready.
     pub fn probes(&self) -> Vec<Probe> {
         vec![Probe::postgres(self.reads.pool().clone()), Probe::nats(self.nats.clone())]
     }
 }
 
-/// Serves the query API alone until `shutdown`: what the process's `main` runs, and what tests run on port 0.
-pub async fn run(listener: TcpListener, config: Config, shutdown: Shutdown) -> Result<(), Fault> {
+/// Serves the query API alone until `shutdown`: what the process's `main` runs, and what tests run on port 0. `told` is
+/// what it tells about the API: [`App::description`], and those of the roles beside it.
+pub async fn run(listener: TcpListener, config: Config, told: Description, shutdown: Shutdown) -> Result<(), Fault> {
     let clock = Clock::system();
     let environment = config.environment.environment;
     let verifier = TokenVerifier::from_args(&config.auth, environment, clock.clone())?;
@@ -221,12 +213,10 @@ pub async fn run(listener: TcpListener, config: Config, shutdown: Shutdown) -> R
         search_limit: RateLimiter::new("search", config.http.rate_search),
     };
     let app = App::start(parts, &shutdown).await?;
-    let (router, openapi) = app.routes().split_for_parts();
-    let router = router
+    let router = Router::from(app.routes())
         .merge(health::router(app.probes()))
-        .merge(docs::router(&openapi))
-        .merge(docs::jwks_router(&jwks))
-        .merge(problem::router(Registry::new([])));
+        .merge(told.router())
+        .merge(docs::jwks_router(&jwks));
     tracing::info!(address = %listener.local_addr().map_err(Fault::Listener)?, "serving queries");
     serve(listener, serve_layers(router, &config.http), &shutdown).await;
     Ok(())

@@ -17,7 +17,11 @@ use orbit_platform::{
 use sqlx::{Postgres, pool::PoolConnection};
 use uuid::Uuid;
 
-use crate::{answer::Snapshot, app::Reads, freshness::Wanted};
+use crate::{
+    answer::Snapshot,
+    app::{POOL, Reads},
+    freshness::Wanted,
+};
 
 /// What all reads of one context have in common.
 pub trait Context: Send + Sync + 'static {
@@ -91,7 +95,7 @@ impl<C: Context> Reader<C> {
 
     /// A connection, for what is asked beside the rows, such as the caller's time zone.
     pub async fn connection(&self) -> Result<PoolConnection<Postgres>, ApiError> {
-        Ok(postgres::acquire(self.reads.pool()).await?)
+        Ok(postgres::acquire(self.reads.pool(), POOL).await?)
     }
 
     /// Asks the read model, once it has seen `Orbit-Min-Position`. The question may be asked again.

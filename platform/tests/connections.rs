@@ -55,14 +55,14 @@ async fn two_pools_of_one_process_are_told_apart() {
         postgres::observe(pool, name, &shutdown);
     }
     orbit_testing::eventually(Duration::from_secs(5), async || {
-        let text = metrics::render();
+        let said = metrics::render();
         let expected = [
             "orbit_pool_connections{pool=\"one\",state=\"used\"} 1",
             "orbit_pool_connections{pool=\"two\",state=\"used\"} 2",
             "orbit_pool_wait_seconds_count{pool=\"one\"} 1",
             "orbit_pool_wait_seconds_count{pool=\"two\"} 2",
         ];
-        if expected.iter().all(|line| text.contains(line)) { Ok(()) } else { Err(text) }
+        if expected.iter().all(|line| said.contains(line)) { Ok(()) } else { Err(said) }
     })
     .await;
     shutdown.finish(Duration::from_secs(5)).await.unwrap();

@@ -133,7 +133,7 @@ pub(crate) fn recover(dir: &Path) -> Result<(), Fault> {
 }
 
 /// Stops the children of a postmaster that was killed, and tells whether all are gone. They end by themselves once they
-/// notice, which a busy one does after minutes; until then they hold its shared memory, and PostgreSQL does not start.
+/// notice, which a busy one does after minutes; until then they hold its shared memory, and no other one starts.
 fn stop_orphans(dir: &Path) -> bool {
     let began = Instant::now();
     loop {

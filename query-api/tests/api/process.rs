@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use orbit_platform::shutdown::Shutdown;
-use orbit_query_api::run;
+use orbit_query_api::{App, run};
 use orbit_testing::eventually;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -45,7 +45,7 @@ async fn it_serves_until_it_is_told_to_stop() {
         }
         life.trigger();
     };
-    let (served, ()) = tokio::join!(run(listener, config, life.clone()), asked);
+    let (served, ()) = tokio::join!(run(listener, config, App::description(), life.clone()), asked);
     served.unwrap();
     life.finish(Duration::from_secs(10)).await.unwrap();
 }
@@ -55,7 +55,7 @@ async fn a_database_without_a_log_is_one_clear_sentence() {
     let (database, nats) = (orbit_testing::TestDatabase::empty().await, orbit_testing::nats().await);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let config = config(database.url(), nats.url(), nats.prefix());
-    let fault = run(listener, config, Shutdown::new()).await.unwrap_err();
+    let fault = run(listener, config, App::description(), Shutdown::new()).await.unwrap_err();
     assert_eq!(fault.to_string(), "the database has no log that can be read: run orbit migrate");
 }
 

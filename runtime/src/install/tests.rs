@@ -205,9 +205,9 @@ fn a_pip_that_hangs_ends_with_all_its_children_when_it_is_to_stop() {
     let path = OsString::from(format!("{}:/usr/bin:/bin", bin.path().display()));
     let shop = Shop::open().with("PATH", path);
     let number = || fs::read_to_string(&child).ok()?.trim().parse::<u32>().ok();
-    let stop = || number().is_some();
+    let enough = || number().is_some();
     let began = Instant::now();
-    let course = Course { pip: &shop.pip, progress: &(), stop: Some(&stop) };
+    let course = Course { pip: &shop.pip, progress: &(), stop: Some(&enough) };
     let refused = install_locked(&shop.home(), &shop.lock, course).unwrap_err();
     assert!(matches!(refused, Fault::Stopped), "{refused}");
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());

@@ -1,8 +1,8 @@
 //! The process put together: log, relay, guard, routes.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, sync::Arc};
 
-use axum::middleware::from_fn_with_state;
+use axum::{Router, middleware::from_fn_with_state};
 use chrono::TimeDelta;
 use orbit_event_store::{
     EventStore, Limits, MasterKey, Settings,
@@ -13,7 +13,7 @@ use orbit_platform::{
     clock::Clock,
     config,
     http::{
-        docs,
+        docs::{self, Description},
         health::{self, Probe},
         layers::serve_layers,
         limits::{RateLimiter, per_address},
@@ -21,7 +21,7 @@ use orbit_platform::{
     },
     nats::{self, FirstConnection},
     postgres,
-    problem::{self, ApiError, ProblemKind, Registry},
+    problem::{ApiError, ProblemKind},
     shutdown::Shutdown,
     telemetry::metrics,
 };
@@ -44,8 +44,8 @@ use crate::{
 pub const ROLE: &str = "orbit_command";
 /// How the process calls itself towards servers.
 const NAME: &str = "orbit-command-api";
-/// How often the size of the pool is recorded.
-const OBSERVE: Duration = Duration::from_secs(5);
+/// How metrics call the pool.
+const POOL: &str = "command";
 
 /// What the command API is made of. `orbit up` shares clock, keys and limits with the other roles.
 pub struct Parts {
@@ -96,7 +96,7 @@ impl App {
             orbit_event_store::Fault::WrongMasterKey => Fault::Keys(fault),
             fault => Fault::Log(fault),
         })?;
-        observe(pool.clone(), shutdown);
+        postgres::observe(pool.clone(), POOL, shutdown);
         store.announce(nats.clone(), &nats_prefix, shutdown);
         // One relay is active at a time, whoever has the lock; the others stand by.
         let relay = Relay::new(pool.clone(), nats.clone(), nats_prefix, parts.history);
@@ -123,6 +123,14 @@ impl App {
         let mut all = guarded.merge(entered).merge(refreshed).with_state(self.state.clone());
         write::docs::complete(all.get_openapi_mut());
         all
+    }
+
+    /// What `/openapi.json`, `/docs` and `/problems` tell of these routes.
+    pub fn description() -> Description {
+        let routes = routes::routes();
+        let mut all = routes.guarded.merge(routes.entered).merge(routes.refreshed);
+        write::docs::complete(all.get_openapi_mut());
+        Description::new(all.into_openapi(), problems::all())
     }
 
     /// What must answer before the process is ready.
@@ -170,22 +178,9 @@ pub enum Fault {
     Listener(#[source] io::Error),
 }
 
-/// Records the size of the pool now and then (`orbit_pool_connections`).
-fn observe(pool: PgPool, shutdown: &Shutdown) {
-    let life = shutdown.clone();
-    shutdown.spawn("command.pool", async move {
-        let mut every = tokio::time::interval(OBSERVE);
-        loop {
-            tokio::select! {
-                _ = every.tick() => postgres::observe(&pool),
-                () = life.cancelled() => return,
-            }
-        }
-    });
-}
-
-/// Serves until `shutdown`: what the process's `main` runs, and what tests run on port 0.
-pub async fn run(listener: TcpListener, config: Config, shutdown: Shutdown) -> Result<(), Fault> {
+/// Serves until `shutdown`: what the process's `main` runs, and what tests run on port 0. `told` is what it tells about
+/// the API: [`App::description`], and those of the roles beside it.
+pub async fn run(listener: TcpListener, config: Config, told: Description, shutdown: Shutdown) -> Result<(), Fault> {
     let environment = config.environment.environment;
     let clock = Clock::system();
     let master_key = MasterKey::new(*config.keys.master_key(environment)?.expose());
@@ -211,12 +206,10 @@ pub async fn run(listener: TcpListener, config: Config, shutdown: Shutdown) -> R
         history: History::default(),
     };
     let app = App::start(parts, &shutdown).await?;
-    let (router, openapi) = app.routes().split_for_parts();
-    let router = router
+    let router = Router::from(app.routes())
         .merge(health::router(app.probes()))
-        .merge(docs::router(&openapi))
-        .merge(docs::jwks_router(&jwks))
-        .merge(problem::router(Registry::new(App::problems())));
+        .merge(told.router())
+        .merge(docs::jwks_router(&jwks));
     tracing::info!(address = %listener.local_addr().map_err(Fault::Listener)?, "serving commands");
     serve(listener, serve_layers(router, &config.http), &shutdown).await;
     Ok(())

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::Parser;
-use orbit_command_api::{Config, run};
+use orbit_command_api::{App, Config, run};
 use orbit_platform::{
     http::serve::listen,
     shutdown::Shutdown,
@@ -17,6 +17,6 @@ async fn main() -> anyhow::Result<()> {
     let shutdown = Shutdown::new();
     shutdown.on_signals();
     let listener = listen(&config.http).await?;
-    run(listener, config, shutdown.clone()).await?;
+    run(listener, config, App::description(), shutdown.clone()).await?;
     Ok(shutdown.finish(Duration::from_secs(10)).await?)
 }

@@ -7,7 +7,7 @@ use anyhow::Context;
 use clap::Subcommand;
 use orbit_platform::{
     config::{DatabaseArgs, HttpArgs, TelemetryArgs},
-    http::serve::listen,
+    http::{docs::Description, serve::listen},
     shutdown::Shutdown,
     telemetry::{self, Destination},
 };
@@ -74,11 +74,16 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
 async fn start(process: Process, listener: TcpListener, shutdown: &Shutdown) -> anyhow::Result<()> {
     let shutdown = shutdown.clone();
     match process {
-        Process::CommandApi(config) => orbit_command_api::run(listener, *config, shutdown).await?,
+        Process::CommandApi(config) => orbit_command_api::run(listener, *config, whole_api(), shutdown).await?,
         Process::Projector(config) => orbit_projector::run(*config, listener, shutdown).await?,
-        Process::QueryApi(config) => orbit_query_api::run(listener, *config, shutdown).await?,
+        Process::QueryApi(config) => orbit_query_api::run(listener, *config, whole_api(), shutdown).await?,
     }
     Ok(())
+}
+
+/// What every process tells about the API: a proxy sends the question about a write to the process that reads.
+pub(crate) fn whole_api() -> Description {
+    orbit_command_api::App::description().merge(orbit_query_api::App::description())
 }
 
 /// A process works on exactly the schema it was made for.

@@ -5,10 +5,10 @@ mod common;
 
 use std::process::{Child, Command};
 
-use common::{free_port, kill, orbit, post, register, titles, until};
+use common::{client, free_port, kill, orbit, post, register, titles, until};
 use orbit_platform::config::{generate_master_key, generate_signing_key};
 use orbit_testing::TestServers;
-use serde_json::json;
+use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
 
 /// A process that is killed with the test.
@@ -49,6 +49,10 @@ fn ask(words: &[&str], settings: &[(&str, &str)]) -> (bool, String) {
     (output.status.success(), String::from_utf8(said).unwrap())
 }
 
+async fn get(address: &str, path: &str) -> reqwest::Response {
+    client().get(format!("{address}{path}")).send().await.unwrap()
+}
+
 #[tokio::test]
 async fn what_one_process_writes_another_reads_and_what_cannot_be_applied_is_parked() {
     let database = orbit_testing::TestDatabase::empty().await;
@@ -71,6 +75,13 @@ async fn what_one_process_writes_another_reads_and_what_cannot_be_applied_is_par
         until("it is ready", || async { process.is_ready() }).await;
     }
     let (commands, queries) = (processes[0].address(), processes[2].address());
+    // A proxy asks the query API about everything, whoever serves it.
+    for address in [&commands, &queries] {
+        let told: Value = get(address, "/openapi.json").await.json().await.unwrap();
+        let tasks = &told["paths"]["/api/v1/tasks"];
+        assert!(tasks["post"].is_object() && tasks["get"].is_object(), "{address}: {tasks}");
+        assert_eq!(get(address, "/problems/email_taken").await.status(), 200, "{address}");
+    }
     let token = register(&commands, "ada@example.org").await;
     let (status, answer) = post(&commands, "/api/v1/tasks", &token, &json!({ "title": "Across" })).await;
     assert_eq!(status, 201, "{answer}");

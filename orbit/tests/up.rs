@@ -5,10 +5,12 @@ mod common;
 
 use std::{
     fs,
+    os::unix::fs::PermissionsExt,
+    process::Stdio,
     time::{Duration, Instant},
 };
 
-use common::{TestHome, Up, client, kill, mode, orbit, until};
+use common::{PATIENCE, TestHome, Up, client, free_port, kill, mode, orbit, until};
 use serde_json::{Value, json};
 
 #[tokio::test]
@@ -116,6 +118,33 @@ async fn tasks(up: &Up, token: &str) -> Vec<Value> {
     let request = client().get(format!("{}/api/v1/tasks?limit=200", up.address)).bearer_auth(token);
     let answer: Value = request.send().await.unwrap().json().await.unwrap();
     answer["data"].as_array().cloned().unwrap_or_default()
+}
+
+#[test]
+fn who_stops_the_first_installation_waits_for_nothing_and_leaves_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    // A python3 that never ends, however pip is asked for.
+    let (python, asked) = (dir.path().join("python3"), dir.path().join("asked"));
+    fs::write(&python, format!("#!/bin/sh\n>{}\nsleep 600\n", asked.display())).unwrap();
+    fs::set_permissions(&python, fs::Permissions::from_mode(0o755)).unwrap();
+    let home = dir.path().join("home/.orbit");
+    let mut command = orbit();
+    command.arg("up").env("ORBIT_HOME", &home).env("ORBIT_PORT", free_port().to_string());
+    command.env("PATH", format!("{}:/usr/bin:/bin", dir.path().display()));
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let begun = Instant::now();
+    while !asked.exists() {
+        assert!(child.try_wait().unwrap().is_none() && begun.elapsed() < PATIENCE, "pip was not asked for");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let begun = Instant::now();
+    kill("TERM", child.id());
+    let output = child.wait_with_output().unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && said.contains("Stopped before PostgreSQL and NATS were installed"), "{said}");
+    let runtime: Vec<_> = fs::read_dir(home.join("runtime")).unwrap().collect();
+    assert!(runtime.is_empty() && !home.join("runtime.partial").exists(), "{runtime:?}");
 }
 
 #[tokio::test]

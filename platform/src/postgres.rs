@@ -11,7 +11,10 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPool, PgPoolOptions, Postgres},
 };
 
-use crate::config::{DatabaseArgs, redact_url};
+use crate::{
+    config::{DatabaseArgs, redact_url},
+    shutdown::Shutdown,
+};
 
 /// Prepared statements kept per connection: more than all queries of one process.
 const STATEMENT_CACHE: usize = 512;
@@ -19,6 +22,8 @@ const STATEMENT_CACHE: usize = 512;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Connections are renewed, so that a fail-over or a changed setting reaches all of them.
 const MAX_LIFETIME: Duration = Duration::from_mins(30);
+/// How often the size of a pool is recorded.
+const OBSERVE: Duration = Duration::from_secs(5);
 
 /// Why there is no database. Each says in one sentence what to do.
 #[derive(Debug, thiserror::Error)]
@@ -179,13 +184,14 @@ fn explain(address: String, source: sqlx::Error) -> Fault {
     }
 }
 
-/// Takes a connection and records how long that took (`orbit_pool_wait_seconds`).
-pub async fn acquire(pool: &PgPool) -> Result<PoolConnection<Postgres>, sqlx::Error> {
+/// Takes a connection and records how long that took (`orbit_pool_wait_seconds{pool}`). `name` is the pool's, as given
+/// to [`observe`]: one process may have several.
+pub async fn acquire(pool: &PgPool, name: &'static str) -> Result<PoolConnection<Postgres>, sqlx::Error> {
     let begun = Instant::now();
     let connection = pool.acquire().await;
-    metrics::histogram!("orbit_pool_wait_seconds").record(begun.elapsed());
+    metrics::histogram!("orbit_pool_wait_seconds", "pool" => name).record(begun.elapsed());
     if connection.is_err() {
-        metrics::counter!("orbit_pool_timeouts_total").increment(1);
+        metrics::counter!("orbit_pool_timeouts_total", "pool" => name).increment(1);
     }
     connection
 }
@@ -195,11 +201,24 @@ pub async fn ping(pool: &PgPool) -> Result<(), sqlx::Error> {
     sqlx::query("SELECT 1").execute(pool).await.map(|_| ())
 }
 
-/// Records the size of a pool (`orbit_pool_connections{state}`), for whoever gathers metrics.
-pub fn observe(pool: &PgPool) {
+/// Records the size of a pool now and then (`orbit_pool_connections{pool, state}`), until `shutdown`.
+pub fn observe(pool: PgPool, name: &'static str, shutdown: &Shutdown) {
+    let life = shutdown.clone();
+    shutdown.spawn("pool size", async move {
+        let mut every = tokio::time::interval(OBSERVE);
+        loop {
+            tokio::select! {
+                _ = every.tick() => record(&pool, name),
+                () = life.cancelled() => return,
+            }
+        }
+    });
+}
+
+fn record(pool: &PgPool, name: &'static str) {
     let (size, idle) = (f64::from(pool.size()), u32::try_from(pool.num_idle()).map_or(0.0, f64::from));
-    metrics::gauge!("orbit_pool_connections", "state" => "idle").set(idle);
-    metrics::gauge!("orbit_pool_connections", "state" => "used").set((size - idle).max(0.0));
+    metrics::gauge!("orbit_pool_connections", "pool" => name, "state" => "idle").set(idle);
+    metrics::gauge!("orbit_pool_connections", "pool" => name, "state" => "used").set((size - idle).max(0.0));
 }
 
 #[cfg(test)]

@@ -6,6 +6,8 @@ use orbit_platform::{
     config::{DatabaseArgs, NatsArgs, Secret},
     nats::{self, FirstConnection},
     postgres,
+    shutdown::Shutdown,
+    telemetry::metrics,
 };
 use orbit_testing::TestServers;
 
@@ -34,8 +36,36 @@ async fn a_pool_speaks_utc_on_the_search_path_that_was_asked_for() {
 async fn waiting_for_a_connection_has_an_end() {
     let test = orbit_testing::database().await;
     let pool = postgres::connect(&database(test.url()), "orbit-test", None).await.unwrap();
-    let _held = [postgres::acquire(&pool).await.unwrap(), postgres::acquire(&pool).await.unwrap()];
-    assert!(matches!(postgres::acquire(&pool).await, Err(sqlx::Error::PoolTimedOut)));
+    let acquire = || postgres::acquire(&pool, "test");
+    let _held = [acquire().await.unwrap(), acquire().await.unwrap()];
+    assert!(matches!(acquire().await, Err(sqlx::Error::PoolTimedOut)));
+}
+
+#[tokio::test]
+async fn two_pools_of_one_process_are_told_apart() {
+    metrics::install();
+    let test = orbit_testing::database().await;
+    let shutdown = Shutdown::new();
+    let mut held = Vec::new();
+    for (name, connections) in [("one", 1), ("two", 2)] {
+        let pool = postgres::connect(&database(test.url()), "orbit-test", None).await.unwrap();
+        for _ in 0..connections {
+            held.push(postgres::acquire(&pool, name).await.unwrap());
+        }
+        postgres::observe(pool, name, &shutdown);
+    }
+    orbit_testing::eventually(Duration::from_secs(5), async || {
+        let said = metrics::render();
+        let expected = [
+            "orbit_pool_connections{pool=\"one\",state=\"used\"} 1",
+            "orbit_pool_connections{pool=\"two\",state=\"used\"} 2",
+            "orbit_pool_wait_seconds_count{pool=\"one\"} 1",
+            "orbit_pool_wait_seconds_count{pool=\"two\"} 2",
+        ];
+        if expected.iter().all(|line| said.contains(line)) { Ok(()) } else { Err(said) }
+    })
+    .await;
+    shutdown.finish(Duration::from_secs(5)).await.unwrap();
 }
 
 #[tokio::test]

@@ -23,6 +23,8 @@ pub const ROLE: &str = "orbit_projector";
 /// Where tables without a schema are looked for.
 pub const SEARCH_PATH: &str = "view,public";
 const NAME: &str = "orbit-projector";
+/// How metrics call the pool.
+const POOL: &str = "projector";
 /// How long work under way may take to end.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -69,5 +71,6 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> R
 
 /// Starts to project everything, until `shutdown`: for a process that has other roles too.
 pub fn start(deps: Deps, shutdown: &Shutdown) {
+    postgres::observe(deps.pool.clone(), POOL, shutdown);
     runner::start(deps, projections::ALL, shutdown);
 }

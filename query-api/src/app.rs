@@ -1,8 +1,9 @@
 //! What a running query API is made of, and how its parts are put together.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, sync::Arc};
 
 use axum::{
+    Router,
     extract::{Request, State},
     middleware::{Next, from_fn_with_state},
     response::Response,
@@ -15,7 +16,7 @@ use orbit_platform::{
     config::{self, DatabaseArgs},
     http::{
         cursor::CursorKey,
-        docs,
+        docs::{self, Description},
         health::{self, Probe},
         layers::serve_layers,
         limits::RateLimiter,
@@ -24,7 +25,6 @@ use orbit_platform::{
     },
     nats::{self, FirstConnection},
     postgres,
-    problem::{self, Registry},
     shutdown::Shutdown,
     telemetry::metrics,
 };
@@ -48,8 +48,8 @@ const NAME: &str = "orbit-query-api";
 const REMEMBERED_TOKENS: u64 = 10_000;
 /// How long a statement may run: well within the time that a request may take, which ends no statement.
 const STATEMENT_TIMEOUT: &str = "20s";
-/// How often the size of the pool is recorded.
-const OBSERVE: Duration = Duration::from_secs(5);
+/// How metrics call the pool.
+pub(crate) const POOL: &str = "query";
 
 /// What a query API is made of. `orbit up` shares clock, keys and limits with the other roles.
 pub struct Parts {
@@ -110,20 +110,6 @@ pub async fn connect(database: &DatabaseArgs) -> Result<PgPool, postgres::Fault>
     Ok(pool)
 }
 
-/// Records the size of the pool now and then (`orbit_pool_connections`).
-fn observe(pool: PgPool, shutdown: &Shutdown) {
-    let life = shutdown.clone();
-    shutdown.spawn("query.pool", async move {
-        let mut every = tokio::time::interval(OBSERVE);
-        loop {
-            tokio::select! {
-                _ = every.tick() => postgres::observe(&pool),
-                () = life.cancelled() => return,
-            }
-        }
-    });
-}
-
 /// What every handler has at hand. Clones share it.
 #[derive(Clone, Debug)]
 pub(crate) struct Reads(Arc<Inner>);
@@ -178,7 +164,7 @@ impl App {
         drop(db);
         let freshness = Freshness::new(pool.clone(), partitions, routes::PROJECTIONS);
         freshness.listen(nats.clone(), &nats_prefix, shutdown);
-        observe(pool.clone(), shutdown);
+        postgres::observe(pool.clone(), POOL, shutdown);
         // Asked where the rows are: the primary may be away when this process starts.
         Vault::new(pool.clone(), &parts.master_key, clock.clone()).require_fit().await?;
         let vault = Vault::new(primary.clone(), &parts.master_key, clock.clone());
@@ -196,6 +182,11 @@ impl App {
         let limited = routes::routes().route_layer(from_fn_with_state(self.search_limit.clone(), limit_searches));
         let guarded = limited.route_layer(from_fn_with_state(self.guard.clone(), guard));
         OpenApiRouter::new().nest("/api/v1", guarded.with_state(self.reads.clone()))
+    }
+
+    /// What `/openapi.json`, `/docs` and `/problems` tell of these routes. Reads are refused in no way of their own.
+    pub fn description() -> Description {
+        Description::new(OpenApiRouter::new().nest("/api/v1", routes::routes()).into_openapi(), [])
     }
 
     /// What must be well for it to be ready. With a replica, `postgres` is the replica and `primary` is where API tokens
@@ -230,8 +221,9 @@ async fn limit_searches(State(limiter): State<RateLimiter>, caller: Caller, requ
     limiter.check_user(caller.user_id).run(request, next).await
 }
 
-/// Serves the query API alone until `shutdown`: what the process's `main` runs, and what tests run on port 0.
-pub async fn run(listener: TcpListener, config: Config, shutdown: Shutdown) -> Result<(), Fault> {
+/// Serves the query API alone until `shutdown`: what the process's `main` runs, and what tests run on port 0. `told` is
+/// what it tells about the API: [`App::description`], and those of the roles beside it.
+pub async fn run(listener: TcpListener, config: Config, told: Description, shutdown: Shutdown) -> Result<(), Fault> {
     let clock = Clock::system();
     let environment = config.environment.environment;
     let verifier = TokenVerifier::from_args(&config.auth, environment, clock.clone())?;
@@ -257,12 +249,10 @@ pub async fn run(listener: TcpListener, config: Config, shutdown: Shutdown) -> R
         search_limit: RateLimiter::new("search", config.http.rate_search),
     };
     let app = App::start(parts, &shutdown).await?;
-    let (router, openapi) = app.routes().split_for_parts();
-    let router = router
+    let router = Router::from(app.routes())
         .merge(health::router(app.probes()))
-        .merge(docs::router(&openapi))
-        .merge(docs::jwks_router(&jwks))
-        .merge(problem::router(Registry::new([])));
+        .merge(told.router())
+        .merge(docs::jwks_router(&jwks));
     tracing::info!(address = %listener.local_addr().map_err(Fault::Listener)?, "serving queries");
     serve(listener, serve_layers(router, &config.http), &shutdown).await;
     Ok(())

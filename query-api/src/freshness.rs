@@ -16,7 +16,7 @@ use orbit_platform::{postgres, problem::ApiError, shutdown::Shutdown};
 use sqlx::{PgPool, Postgres, pool::PoolConnection};
 use tokio::{sync::watch, time};
 
-use crate::{answer::Snapshot, routes::checkpoints};
+use crate::{answer::Snapshot, app::POOL, routes::checkpoints};
 
 /// How long a read waits for its position.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -130,7 +130,7 @@ impl Freshness {
             self.reach(wanted, min_position).await?;
         }
         loop {
-            let snapshot = question(postgres::acquire(&self.0.pool).await?).await.map_err(explain)?;
+            let snapshot = question(postgres::acquire(&self.0.pool, POOL).await?).await.map_err(explain)?;
             let Some(min_position) = wanted.min_position.filter(|position| snapshot.as_of < *position) else {
                 return Ok(snapshot);
             };
@@ -150,7 +150,7 @@ impl Freshness {
             return Ok(());
         }
         loop {
-            let mut connection = postgres::acquire(&self.0.pool).await?;
+            let mut connection = postgres::acquire(&self.0.pool, POOL).await?;
             let at = checkpoints::position(&mut connection, projection, partition).await?;
             drop(connection);
             self.learn(projection, partition, at);

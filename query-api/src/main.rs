@@ -8,7 +8,7 @@ use orbit_platform::{
     shutdown::Shutdown,
     telemetry::{self, Destination},
 };
-use orbit_query_api::{Config, run};
+use orbit_query_api::{App, Config, run};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -17,6 +17,6 @@ async fn main() -> anyhow::Result<()> {
     let listener = serve::listen(&config.http).await?;
     let shutdown = Shutdown::new();
     shutdown.on_signals();
-    run(listener, config, shutdown.clone()).await?;
+    run(listener, config, App::description(), shutdown.clone()).await?;
     Ok(shutdown.finish(Duration::from_secs(10)).await?)
 }

@@ -6,7 +6,7 @@ use orbit_platform::{auth::Caller, postgres, problem::ApiError};
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use crate::routes::users::sessions;
+use crate::{app::POOL, routes::users::sessions};
 
 /// How long a login counts as active after it was looked at: as in the command API.
 const REMEMBERED: Duration = Duration::from_secs(30);
@@ -29,7 +29,7 @@ impl Sessions {
         if self.0.get(&login_id) == Some(caller.user_id) {
             return Ok(());
         }
-        let mut db = postgres::acquire(pool).await?;
+        let mut db = postgres::acquire(pool, POOL).await?;
         if sessions::has_ended(&mut db, caller.user_id, login_id).await? {
             return Err(ApiError::invalid_token());
         }

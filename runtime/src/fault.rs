@@ -55,6 +55,11 @@ pub enum Fault {
         /// pip's last word.
         said: String,
     },
+    /// Whoever wanted the installation wants it no more.
+    #[error(
+        "the installation of PostgreSQL and NATS was stopped and nothing of it stays: start Orbit again to make it"
+    )]
+    Stopped,
     /// Too little space.
     #[error("the disk under {} is full: PostgreSQL and NATS need {needed_mb} MB there; make room, or move it with ORBIT_HOME", dir.display())]
     DiskFull {

@@ -6,7 +6,8 @@ use std::{
     os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    time::Duration,
+    thread,
+    time::{Duration, Instant},
 };
 
 use rustix::process::Signal;
@@ -15,9 +16,10 @@ use crate::{
     account::Account,
     fault::{Attempt, Fault},
     install::Runtime,
-    process::{stop_stranger, works_in},
-    server::Plan,
+    process::{signal, stop_stranger, workers_in, works_in},
+    server::{Plan, Server},
     setup::{Setup, Tuning},
+    watchdog::Watchdog,
 };
 
 pub(crate) const TITLE: &str = "PostgreSQL";
@@ -27,6 +29,11 @@ pub(crate) const SIGNALS: [(Signal, Duration); 3] = [
     (Signal::QUIT, Duration::from_secs(5)),
     (Signal::KILL, Duration::from_secs(5)),
 ];
+
+/// How long the children of a killed postmaster get to end, the second half of it under `KILL`.
+const ORPHANS: Duration = Duration::from_secs(4);
+/// How long a start is repeated while the one before is ending.
+const ENDING: Duration = Duration::from_secs(10);
 
 /// Creates the cluster and the database `orbit` if there is none. Half-made ones left by a crash are removed.
 pub(crate) fn create(runtime: &Runtime, setup: &Setup, dir: &Path) -> Result<(), Fault> {
@@ -110,17 +117,59 @@ impl Drop for PasswordFile {
 /// Stops what a killed owner left running on this data directory, and removes a lock file that would stop a start.
 pub(crate) fn recover(dir: &Path) -> Result<(), Fault> {
     let path = dir.join("postmaster.pid");
-    let Some(pid) = read_pid(&path) else { return Ok(()) };
-    if works_in(pid, dir) {
+    let pid = read_pid(&path);
+    if let Some(pid) = pid.filter(|pid| works_in(*pid, dir)) {
         tracing::warn!(pid, dir = %dir.display(), "stopping a PostgreSQL that was left running");
         stop_stranger(pid, dir, &SIGNALS);
     }
+    // While any of them is there, the lock file says rightly that nobody may start.
+    let (Some(pid), true) = (pid, stop_orphans(dir)) else { return Ok(()) };
     // PostgreSQL removes the lock of a dead process itself, but takes any live process with that number for a
     // postmaster: after a reboot, or in a container, it often is some other one.
     if path.exists() && Path::new(&format!("/proc/{pid}")).exists() && !works_in(pid, dir) {
         fs::remove_file(&path).attempt(|| format!("remove {}", path.display()))?;
     }
     Ok(())
+}
+
+/// Stops the children of a postmaster that was killed, and tells whether all are gone. They end by themselves once they
+/// notice, which a busy one does after minutes; until then they hold its shared memory, and no other one starts.
+fn stop_orphans(dir: &Path) -> bool {
+    let began = Instant::now();
+    loop {
+        let orphans = workers_in(dir, "postgres");
+        if orphans.is_empty() || began.elapsed() > ORPHANS {
+            return orphans.is_empty();
+        }
+        // What a postmaster itself sends when one of its children crashes; the recovery that follows is due anyway.
+        let strength = if began.elapsed() < ORPHANS / 2 { Signal::QUIT } else { Signal::KILL };
+        for pid in orphans {
+            signal(pid, strength);
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Starts it, once whatever is left of one before is gone. Where that cannot be seen, the next start tells: it is
+/// repeated for a while.
+pub(crate) fn start(runtime: &Runtime, plan: &Plan, watchdog: &Watchdog) -> Result<Server, Fault> {
+    let began = Instant::now();
+    loop {
+        recover(&plan.dir)?;
+        match Server::start(plan.clone(), &runtime.account, watchdog, is_ready) {
+            Err(fault) if is_of_the_one_before(&fault) && began.elapsed() < ENDING => {
+                tracing::warn!(%fault, "the PostgreSQL before this one is still ending, trying again");
+                thread::sleep(Duration::from_millis(100));
+            }
+            result => return result,
+        }
+    }
+}
+
+/// Whether it did not start because one before it has not quite ended.
+fn is_of_the_one_before(fault: &Fault) -> bool {
+    let signs = ["pre-existing shared memory block", "lock file \"postmaster.pid\" already exists"];
+    matches!(fault, Fault::DidNotStart { said, .. } if signs.iter().any(|sign| said.contains(sign)))
 }
 
 pub(crate) fn plan(runtime: &Runtime, setup: &Setup, dir: PathBuf, port: u16) -> Plan {
@@ -165,7 +214,7 @@ pub(crate) fn plan(runtime: &Runtime, setup: &Setup, dir: PathBuf, port: u16) ->
 }
 
 /// The postmaster writes its state into line 8 of its lock file.
-pub(crate) fn is_ready(plan: &Plan, pid: u32) -> bool {
+fn is_ready(plan: &Plan, pid: u32) -> bool {
     let Ok(text) = fs::read_to_string(plan.dir.join("postmaster.pid")) else { return false };
     let mut lines = text.lines();
     lines.next().is_some_and(|line| line.trim() == pid.to_string())
@@ -190,4 +239,18 @@ fn memory() -> u64 {
     let container =
         fs::read_to_string("/sys/fs/cgroup/memory.max").ok().and_then(|text| text.trim().parse::<u64>().ok());
     machine.unwrap_or(UNKNOWN).min(container.unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_passes_by_itself_is_tried_again() {
+        let fault = |said: &str| Fault::DidNotStart { server: TITLE, said: said.to_owned(), log: PathBuf::new() };
+        assert!(is_of_the_one_before(&fault("pre-existing shared memory block (key 1, ID 2) is still in use")));
+        assert!(is_of_the_one_before(&fault("lock file \"postmaster.pid\" already exists")));
+        assert!(!is_of_the_one_before(&fault("could not create shared memory segment: No space left on device")));
+        assert!(!is_of_the_one_before(&Fault::PortTaken { server: TITLE, port: 1 }));
+    }
 }

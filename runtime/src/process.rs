@@ -103,6 +103,14 @@ pub(crate) fn works_in(pid: u32, dir: &Path) -> bool {
     }
 }
 
+/// The live processes of a program that work in `dir` (a physical path). Nobody knows without `/proc`: none then.
+pub(crate) fn workers_in(dir: &Path, program: &str) -> Vec<u32> {
+    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
+    let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let is_it = |pid: &u32| works_in(*pid, dir) && Status::of(*pid).is_some_and(|status| status.name == program);
+    pids.filter(is_it).collect()
+}
+
 /// Sends a signal; a process that is gone does not mind.
 pub(crate) fn signal(pid: u32, signal: Signal) {
     if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {

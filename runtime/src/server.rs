@@ -52,7 +52,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    pub(crate) fn spawn(plan: Plan, account: &Account, watchdog: &Watchdog) -> Result<Self, Fault> {
+    fn spawn(plan: Plan, account: &Account, watchdog: &Watchdog) -> Result<Self, Fault> {
         let (file, log_from) = open_log(&plan.log).attempt(|| format!("write {}", plan.log.display()))?;
         let copy = file.try_clone().attempt(|| format!("write {}", plan.log.display()))?;
         let mut command = Command::new("/bin/sh");
@@ -67,8 +67,25 @@ impl Server {
         Ok(Self { plan, child: Some(child), log_from })
     }
 
+    /// Starts it and waits until `ready` says that it is. One that does not get there is stopped.
+    pub(crate) fn start(
+        plan: Plan,
+        account: &Account,
+        watchdog: &Watchdog,
+        ready: fn(&Plan, u32) -> bool,
+    ) -> Result<Self, Fault> {
+        let mut server = Self::spawn(plan, account, watchdog)?;
+        match server.wait_until(ready) {
+            Ok(()) => Ok(server),
+            Err(fault) => {
+                server.stop(&[]);
+                Err(fault)
+            }
+        }
+    }
+
     /// Waits until `ready` says so.
-    pub(crate) fn wait_until(&mut self, ready: impl Fn(&Plan, u32) -> bool) -> Result<(), Fault> {
+    fn wait_until(&mut self, ready: impl Fn(&Plan, u32) -> bool) -> Result<(), Fault> {
         let began = Instant::now();
         loop {
             if self.exited().is_some() {

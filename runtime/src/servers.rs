@@ -224,12 +224,12 @@ impl Pair {
         let last = Ports::read(&data);
         let postgres = {
             let plan = |port| Ok(postgres::plan(&runtime, &setup, postgres_dir.clone(), port));
-            let start = |plan| start_server(&runtime, plan, &watchdog, postgres::is_ready);
+            let start = |plan| postgres::start(&runtime, &plan, &watchdog);
             on_some_port(setup.postgres_port, last.map(|ports| ports.postgres), plan, start)?
         };
         let nats = {
             let plan = |port| nats::plan(&runtime, &setup, nats_dir.clone(), port);
-            let start = |plan| start_server(&runtime, plan, &watchdog, nats::is_ready);
+            let start = |plan| Server::start(plan, &runtime.account, &watchdog, nats::is_ready);
             on_some_port(setup.nats_port, last.map(|ports| ports.nats), plan, start)?
         };
         let pair = Self { runtime, setup, data, postgres, nats, watchdog: Some(watchdog) };
@@ -243,14 +243,13 @@ impl Pair {
 
     fn start_postgres(&mut self) -> Result<(), Fault> {
         let Some(watchdog) = self.watchdog.as_ref().filter(|_| !self.postgres.is_running()) else { return Ok(()) };
-        postgres::recover(&self.data.join("postgres"))?;
-        self.postgres = start_server(&self.runtime, self.postgres.plan().clone(), watchdog, postgres::is_ready)?;
+        self.postgres = postgres::start(&self.runtime, self.postgres.plan(), watchdog)?;
         Ok(())
     }
 
     fn start_nats(&mut self) -> Result<(), Fault> {
         let Some(watchdog) = self.watchdog.as_ref().filter(|_| !self.nats.is_running()) else { return Ok(()) };
-        self.nats = start_server(&self.runtime, self.nats.plan().clone(), watchdog, nats::is_ready)?;
+        self.nats = Server::start(self.nats.plan().clone(), &self.runtime.account, watchdog, nats::is_ready)?;
         Ok(())
     }
 
@@ -277,22 +276,6 @@ impl Drop for Pair {
         // Ends the watch, which stops what runs; then reaps it.
         self.watchdog = None;
         let _ = (self.nats.exited(), self.postgres.exited());
-    }
-}
-
-fn start_server(
-    runtime: &Runtime,
-    plan: Plan,
-    watchdog: &Watchdog,
-    ready: fn(&Plan, u32) -> bool,
-) -> Result<Server, Fault> {
-    let mut server = Server::spawn(plan, &runtime.account, watchdog)?;
-    match server.wait_until(ready) {
-        Ok(()) => Ok(server),
-        Err(fault) => {
-            server.stop(&[]);
-            Err(fault)
-        }
     }
 }
 

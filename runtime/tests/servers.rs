@@ -8,7 +8,7 @@ use std::{
     env, fs,
     io::{BufRead, BufReader},
     net::{TcpListener, TcpStream},
-    process::Command,
+    process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
@@ -210,6 +210,37 @@ async fn a_killed_postgres_starts_again_with_what_it_had_committed() {
     servers.kill_postgres().await.unwrap();
     servers.start_postgres().await.unwrap();
     assert_eq!(ask(&servers, "SELECT v FROM t"), "kept");
+}
+
+#[tokio::test]
+async fn a_busy_postgres_that_is_killed_again_and_again_starts_each_time_at_once() {
+    let dir = open_dir();
+    let home = Home::at(dir.path().join(".orbit"));
+    let servers = start(&home).await;
+    ask(&servers, "CREATE TABLE t (v int)");
+    for round in 1..=4 {
+        // Neither of them looks up from its work to see that the postmaster is gone.
+        let busy =
+            ["SELECT count(*) FROM generate_series(1, 2e9::bigint)", "INSERT INTO t SELECT generate_series(1, 1e8)"];
+        let mut clients = busy.map(|sql| spawn_client(&servers, sql));
+        let working = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND pid <> pg_backend_pid()";
+        wait_until("both are at work", || ask(&servers, working) == "2");
+        servers.kill_postgres().await.unwrap();
+        let began = Instant::now();
+        servers.start_postgres().await.unwrap_or_else(|fault| panic!("round {round}: {fault}"));
+        assert!(began.elapsed() < Duration::from_secs(10), "round {round} took {:?}", began.elapsed());
+        assert_eq!(ask(&servers, "SELECT count(*) FROM t"), "0");
+        for client in &mut clients {
+            assert!(!client.wait().unwrap().success(), "its connection was cut");
+        }
+    }
+}
+
+fn spawn_client(servers: &Servers, sql: &str) -> std::process::Child {
+    let (_, runtime) = installed();
+    let mut command = Command::new(runtime.postgres_program("psql"));
+    command.args(["-XAtq", servers.database_url(), "-c", sql]);
+    command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
 }
 
 #[tokio::test]

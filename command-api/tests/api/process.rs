@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::Parser;
-use orbit_command_api::{Config, Fault, run};
+use orbit_command_api::{App, Config, Fault, run};
 use orbit_platform::{
     config::{Secret, generate_master_key, generate_signing_key},
     shutdown::Shutdown,
@@ -42,7 +42,7 @@ async fn the_process_serves_what_a_client_needs_to_find_its_way_and_stops_in_ord
     let address = listener.local_addr().unwrap();
     let shutdown = Shutdown::new();
     let life = shutdown.clone();
-    shutdown.spawn("process", async move { run(listener, config, life).await.unwrap() });
+    shutdown.spawn("process", async move { run(listener, config, App::description(), life).await.unwrap() });
     orbit_testing::eventually(Duration::from_secs(20), || async { get(address, "/health/ready").await.0 == 200 }).await;
     let (status, document) = get(address, "/openapi.json").await;
     let document: Value = serde_json::from_str(&document).unwrap();
@@ -60,7 +60,7 @@ async fn a_database_without_a_schema_is_told_in_one_sentence() {
     let empty = orbit_testing::TestDatabase::empty().await;
     config.database.database_url = Secret::new(empty.url());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let fault = run(listener, config, Shutdown::new()).await.unwrap_err();
+    let fault = run(listener, config, App::description(), Shutdown::new()).await.unwrap_err();
     assert!(matches!(&fault, Fault::Log(_) | Fault::Postgres(_)), "{fault:?}");
     assert!(!fault.to_string().is_empty());
 }
@@ -70,6 +70,6 @@ async fn a_missing_key_is_told_by_name() {
     let (mut config, _database, _nats) = config().await;
     config.keys.master_key = None;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let fault = run(listener, config, Shutdown::new()).await.unwrap_err();
+    let fault = run(listener, config, App::description(), Shutdown::new()).await.unwrap_err();
     assert!(fault.to_string().contains("ORBIT_MASTER_KEY"), "{fault}");
 }

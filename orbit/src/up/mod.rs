@@ -101,7 +101,7 @@ async fn work(
     if choice == Choice::Own {
         print::line(&format!("Orbit in {}", home.root().display()))?;
     }
-    let servers = Servers::start(choice, home, &mut args.database, &mut args.nats).await?;
+    let servers = Servers::start(choice, home, &mut args.database, &mut args.nats, shutdown).await?;
     let served = serve(&args, home, &servers, listener, log, shutdown).await;
     servers.stop().await;
     served

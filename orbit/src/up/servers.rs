@@ -1,8 +1,13 @@
 //! The database and the broker of `orbit up`: its own, installed and started, or those that the settings name.
 
 use anyhow::{Context, bail};
-use orbit_platform::config::{DatabaseArgs, Environment, NatsArgs, Secret};
-use orbit_runtime::{Exit, Home, Secrets, Setup, Terminal, install};
+use orbit_platform::{
+    config::{DatabaseArgs, Environment, NatsArgs, Secret},
+    shutdown::Shutdown,
+};
+use orbit_runtime::{Exit, Fault, Home, Secrets, Setup, Terminal, install_unless};
+
+use crate::print;
 
 /// Whose servers are used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,14 +53,19 @@ impl Servers {
         home: &Home,
         database: &mut DatabaseArgs,
         nats: &mut NatsArgs,
+        shutdown: &Shutdown,
     ) -> anyhow::Result<Self> {
         if choice == Choice::Given {
             return Ok(Self::Given);
         }
-        let place = home.clone();
-        let runtime = tokio::task::spawn_blocking(move || install(&place, &Terminal::new()))
-            .await
-            .context("the installation was cut short: start Orbit again")??;
+        let (place, life) = (home.clone(), shutdown.clone());
+        let install = move || install_unless(&place, &Terminal::new(), &|| life.is_cancelled());
+        let installed =
+            tokio::task::spawn_blocking(install).await.context("the installation was cut short: start Orbit again")?;
+        if matches!(installed, Err(Fault::Stopped)) {
+            print::line("Stopped before PostgreSQL and NATS were installed: nothing of them stays.")?;
+        }
+        let runtime = installed?;
         let setup = Setup::of_home(home, &Secrets::open(home)?)?;
         let servers = orbit_runtime::Servers::start(&runtime, setup).await?;
         database.database_url = Secret::new(servers.database_url());

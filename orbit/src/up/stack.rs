@@ -13,7 +13,6 @@ use orbit_platform::{
     http::{cursor::CursorKey, docs, health, layers::serve_layers, limits::RateLimiter, serve},
     nats::{self, FirstConnection},
     postgres,
-    problem::{self, Registry},
     shutdown::{self, Shutdown},
     telemetry::metrics,
 };
@@ -22,6 +21,7 @@ use sqlx::PgPool;
 use tokio::net::TcpListener;
 
 use super::Args;
+use crate::serve::whole_api;
 
 const HTTP: &str = "http";
 const QUERY: &str = "query-api";
@@ -145,11 +145,9 @@ impl Stack {
         let queries = query_api::App::start(queries, self.life(QUERY)).await?;
 
         metrics::start_upkeep(self.life(COMMAND));
-        let (router, openapi) = commands.routes().merge(queries.routes()).split_for_parts();
-        let router = router
-            .merge(docs::router(&openapi))
+        let router = Router::from(commands.routes().merge(queries.routes()))
+            .merge(whole_api().router())
             .merge(docs::jwks_router(&jwks))
-            .merge(problem::router(Registry::new(command_api::App::problems())))
             // Both roles need the same two servers.
             .merge(health::router(commands.probes()));
         Ok(serve_layers(router, &args.http))

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     extract::{Request, State},
-    http::{HeaderMap, Uri, header},
+    http::{HeaderMap, StatusCode, Uri, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -12,10 +12,11 @@ use futures_util::future::BoxFuture;
 
 use super::{
     caller::Caller,
+    strangers::Strangers,
     token::{Refusal, TokenVerifier},
 };
 use crate::{
-    http::limits::RateLimiter,
+    http::{address::ClientAddress, limits::RateLimiter},
     problem::{ApiError, kinds},
 };
 
@@ -38,6 +39,7 @@ pub struct Guard(Arc<Inner>);
 struct Inner {
     verifier: TokenVerifier,
     api_tokens: Option<Arc<dyn ApiTokens>>,
+    strangers: Strangers,
     limiter: RateLimiter,
 }
 
@@ -53,37 +55,49 @@ impl std::fmt::Debug for Guard {
 impl Guard {
     /// A guard that knows access tokens, and lets each user call as often as `limiter` allows.
     pub fn new(verifier: TokenVerifier, limiter: RateLimiter) -> Self {
-        Self(Arc::new(Inner { verifier, api_tokens: None, limiter }))
+        Self(Arc::new(Inner { verifier, api_tokens: None, strangers: Strangers::new(), limiter }))
     }
 
     /// A guard that knows API tokens too.
     pub fn with_api_tokens(verifier: TokenVerifier, limiter: RateLimiter, api_tokens: Arc<dyn ApiTokens>) -> Self {
-        Self(Arc::new(Inner { verifier, api_tokens: Some(api_tokens), limiter }))
+        let api_tokens = Some(api_tokens);
+        Self(Arc::new(Inner { verifier, api_tokens, strangers: Strangers::new(), limiter }))
     }
 
-    /// Who sent these headers.
-    pub async fn authenticate(&self, headers: &HeaderMap) -> Result<Caller, ApiError> {
+    /// Who sent these headers from this address.
+    pub async fn authenticate(&self, headers: &HeaderMap, address: ClientAddress) -> Result<Caller, ApiError> {
         let token = bearer(headers)?;
         if token.starts_with(API_TOKEN_PREFIX) {
-            return match &self.0.api_tokens {
-                Some(tokens) => tokens.verify(token).await,
-                None => Err(ApiError::invalid_token()),
-            };
+            return self.look_up(token, address).await;
         }
         self.0.verifier.verify(token).map_err(|refusal| {
             tracing::debug!(%refusal, "refused a token");
             if refusal == Refusal::Expired { ApiError::token_expired() } else { ApiError::invalid_token() }
         })
     }
+
+    async fn look_up(&self, token: &str, address: ClientAddress) -> Result<Caller, ApiError> {
+        let Some(tokens) = &self.0.api_tokens else { return Err(ApiError::invalid_token()) };
+        let strangers = &self.0.strangers;
+        strangers.admit(address, token)?;
+        let found = tokens.verify(token).await;
+        match &found {
+            Ok(_) => strangers.succeeded(token),
+            Err(error) if error.status() == StatusCode::UNAUTHORIZED => strangers.failed(address, token),
+            // A database that is away says nothing about the token.
+            Err(_) => {}
+        }
+        found
+    }
 }
 
 /// The middleware. To be put on the routes that need a caller:
 /// `router.route_layer(axum::middleware::from_fn_with_state(guard, auth::guard))`.
-pub async fn guard(State(guard): State<Guard>, mut request: Request, next: Next) -> Response {
+pub async fn guard(State(guard): State<Guard>, address: ClientAddress, mut request: Request, next: Next) -> Response {
     if has_token(request.uri()) {
         return ApiError::of(&kinds::TOKEN_IN_URL, "send the token as Authorization: Bearer").into_response();
     }
-    let caller = match guard.authenticate(request.headers()).await {
+    let caller = match guard.authenticate(request.headers(), address).await {
         Ok(caller) => caller,
         Err(error) => return error.into_response(),
     };

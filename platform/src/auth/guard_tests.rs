@@ -1,11 +1,13 @@
 //! Tests of the guard, over a router.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use axum::{Router, body::Body, middleware::from_fn_with_state, routing::get};
 use chrono::TimeDelta;
 use tower::ServiceExt;
 use uuid::Uuid;
 
-use super::*;
+use super::{super::strangers::FAILURES, *};
 use crate::{
     auth::{Scopes, TokenSigner},
     clock::Clock,
@@ -14,13 +16,19 @@ use crate::{
 
 const USER: Uuid = Uuid::from_u128(1);
 
-struct OneToken;
+/// Counts how often it is asked.
+#[derive(Clone, Default)]
+struct TwoTokens(Arc<AtomicU32>);
 
-impl ApiTokens for OneToken {
+impl ApiTokens for TwoTokens {
     fn verify<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Caller, ApiError>> {
+        self.0.fetch_add(1, Ordering::Relaxed);
         Box::pin(async move {
             match token {
-                "orb_pat_good" => Ok(Caller::api(USER, Uuid::from_u128(3), Scopes::only(["tasks:read"]))),
+                "orb_pat_good" | "orb_pat_fine" => {
+                    Ok(Caller::api(USER, Uuid::from_u128(3), Scopes::only(["tasks:read"])))
+                }
+                "orb_pat_away" => Err(ApiError::unavailable("the database")),
                 _ => Err(ApiError::invalid_token()),
             }
         })
@@ -31,6 +39,7 @@ struct Fixture {
     app: Router,
     clock: Clock,
     signer: TokenSigner,
+    api_tokens: TwoTokens,
 }
 
 fn fixture(rate: &str) -> Fixture {
@@ -47,13 +56,14 @@ fn fixture(rate: &str) -> Fixture {
     let signer = TokenSigner::from_args(&args, Environment::Development, clock.clone()).unwrap();
     let verifier = TokenVerifier::from_args(&args, Environment::Development, clock.clone()).unwrap();
     let limiter = RateLimiter::new("user", rate.parse::<Rate>().unwrap());
-    let guard = Guard::with_api_tokens(verifier, limiter, Arc::new(OneToken));
+    let api_tokens = TwoTokens::default();
+    let guard = Guard::with_api_tokens(verifier, limiter, Arc::new(api_tokens.clone()));
     let app = Router::new()
         .route("/me", get(|caller: Caller| async move { caller.user_id.to_string() }))
         .route("/write", get(|caller: Caller| async move { caller.require("tasks:write") }))
         .route_layer(from_fn_with_state(guard, super::guard))
         .route("/open", get(|_: Caller| async {}));
-    Fixture { app, clock, signer }
+    Fixture { app, clock, signer, api_tokens }
 }
 
 impl Fixture {
@@ -64,6 +74,13 @@ impl Fixture {
         }
         let response = self.app.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
         (response.status().as_u16(), response)
+    }
+
+    /// The status that an API token meets from an address.
+    async fn from(&self, address: &str, token: &str) -> u16 {
+        let request = Request::get("/me").header(header::AUTHORIZATION, format!("Bearer {token}"));
+        let request = request.extension(ClientAddress(address.parse().unwrap())).body(Body::empty()).unwrap();
+        self.app.clone().oneshot(request).await.unwrap().status().as_u16()
     }
 
     async fn challenge(&self, authorization: Option<&str>) -> (u16, String) {
@@ -120,4 +137,33 @@ async fn a_user_who_calls_too_often_waits() {
     assert_eq!(status, 429);
     assert!(response.headers().contains_key("retry-after"));
     assert_eq!(response.headers()["ratelimit"], "\"user\";r=0;t=60");
+}
+
+#[tokio::test]
+async fn an_address_that_sends_one_unknown_api_token_after_the_other_is_not_looked_up_any_more() {
+    let fixture = fixture("off");
+    let (address, other) = ("10.0.0.1", "10.0.0.2");
+    assert_eq!(fixture.from(address, "orb_pat_good").await, 200);
+    for n in 0..FAILURES {
+        assert_eq!(fixture.from(address, "orb_pat_away").await, 503, "which is not counted");
+        assert_eq!(fixture.from(address, &format!("orb_pat_{n}")).await, 401);
+    }
+    let asked = fixture.api_tokens.0.load(Ordering::Relaxed);
+    for _ in 0..10 {
+        assert_eq!(fixture.from(address, "orb_pat_guess").await, 429);
+    }
+    assert_eq!(fixture.api_tokens.0.load(Ordering::Relaxed), asked, "nobody was asked");
+    assert_eq!(fixture.from(address, "orb_pat_good").await, 200, "it was right before");
+    assert_eq!(fixture.from(address, "orb_pat_fine").await, 429, "it may be as unknown as the others");
+    assert_eq!(fixture.from(other, "orb_pat_fine").await, 200);
+    assert_eq!(fixture.from(other, "orb_pat_guess").await, 401);
+}
+
+#[tokio::test]
+async fn good_api_tokens_are_not_counted() {
+    let fixture = fixture("off");
+    for _ in 0..3 * FAILURES {
+        assert_eq!(fixture.from("10.0.0.1", "orb_pat_good").await, 200);
+    }
+    assert_eq!(fixture.from("10.0.0.1", "orb_pat_guess").await, 401);
 }

@@ -4,6 +4,7 @@ mod caller;
 mod guard;
 mod keys;
 mod opaque;
+mod strangers;
 mod token;
 
 pub use caller::{Caller, Scopes, TokenKind};

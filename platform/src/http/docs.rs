@@ -1,4 +1,4 @@
-//! `/openapi.json`, `/docs` with everything it needs embedded, and `/.well-known/jwks.json`.
+//! `/openapi.json`, `/docs` with everything it needs embedded, `/problems`, and `/.well-known/jwks.json`.
 
 use std::sync::LazyLock;
 
@@ -13,7 +13,10 @@ use serde_json::Value;
 use utoipa::openapi::OpenApi;
 
 use super::openapi::complete;
-use crate::auth::Jwks;
+use crate::{
+    auth::Jwks,
+    problem::{self, ProblemKind, Registry},
+};
 
 /// The page's script, as the crate embeds it.
 static SCRIPT: LazyLock<Bytes> =
@@ -32,6 +35,36 @@ const PAGE: &str = "<!doctype html><html lang=en><head><meta charset=utf-8><titl
 /// The script makes styles and functions as it goes; all it may load comes from here.
 const POLICY: &str = "default-src 'self'; script-src 'self' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; \
     img-src 'self' data: blob:; font-src 'self' data:; worker-src 'self' blob:; frame-ancestors 'none'";
+
+/// What a process tells about the API: the routes, and the kinds of problem that they answer with.
+///
+/// Not only its own: behind a proxy the process that is asked about a route is seldom the one that serves it, so each of
+/// several tells of all.
+#[derive(Clone)]
+pub struct Description {
+    openapi: OpenApi,
+    problems: Vec<&'static ProblemKind>,
+}
+
+impl Description {
+    /// Of one part of the API: the document of its routers, and its own kinds of problem.
+    pub fn new(openapi: OpenApi, problems: impl IntoIterator<Item = &'static ProblemKind>) -> Self {
+        Self { openapi, problems: problems.into_iter().collect() }
+    }
+
+    /// Of both parts.
+    #[must_use]
+    pub fn merge(mut self, other: Self) -> Self {
+        self.openapi.merge(other.openapi);
+        self.problems.extend(other.problems);
+        self
+    }
+
+    /// `/openapi.json`, `/docs` and `/problems`, at the root.
+    pub fn router(&self) -> Router {
+        router(&self.openapi).merge(problem::router(Registry::new(self.problems.iter().copied())))
+    }
+}
 
 /// The finished document of a server: that of its merged routers, with the security scheme, the problems and the headers
 /// that all routes have in common. What `/openapi.json` shows and what tests compare answers with.

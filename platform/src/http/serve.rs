@@ -12,6 +12,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
 };
+use tokio_io_timeout::TimeoutWriter;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 
@@ -25,11 +26,18 @@ struct Limits {
     /// How long a connection may take to send the head of its next request, being idle included: longer than the idle
     /// time of common proxies, so that it is they who close.
     head: Duration,
+    /// How long a connection may take none of the answer that is being sent.
+    write: Duration,
     /// How long requests that are being answered may take once it is time to stop.
     grace: Duration,
 }
 
-const LIMITS: Limits = Limits { connections: 4_096, head: Duration::from_secs(75), grace: Duration::from_secs(10) };
+const LIMITS: Limits = Limits {
+    connections: 4_096,
+    head: Duration::from_secs(75),
+    write: Duration::from_secs(75),
+    grace: Duration::from_secs(10),
+};
 
 /// How long to wait when no connection can be taken, mostly because the process has no file descriptor left.
 const ACCEPT_AGAIN: Duration = Duration::from_secs(1);
@@ -80,7 +88,11 @@ async fn serve_within(limits: Limits, listener: TcpListener, router: Router, shu
             request.extensions_mut().insert(ConnectInfo(peer));
             request.map(Body::new)
         });
-        let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+        let mut stream = TimeoutWriter::new(stream);
+        // Who stops reading would otherwise keep its slot for ever.
+        stream.set_timeout(Some(limits.write));
+        let stream = TokioIo::new(Box::pin(stream));
+        let connection = builder.serve_connection(stream, TowerToHyperService::new(service));
         let connection = connection.with_upgrades();
         let (life, cut) = (shutdown.clone(), cut.clone());
         shutdown.start(connections.track_future(async move {

@@ -34,6 +34,8 @@ async fn server(limits: Limits) -> Server {
     let router = Router::new()
         .route("/address", get(|info: ConnectInfo<SocketAddr>| async move { info.0.ip().to_string() }))
         .route("/client", get(|address: ClientAddress| async move { address.0.to_string() }))
+        // More than the kernel keeps for a client that does not read.
+        .route("/large", get(|| async { vec![0_u8; 64 << 20] }))
         .route("/waits", waits);
     let (shutdown, life) = (Shutdown::new(), Shutdown::new());
     let (end, ended) = tokio::sync::oneshot::channel();
@@ -109,6 +111,33 @@ async fn connections_over_the_limit_wait_for_their_turn() {
     };
     let (first, second) = tokio::join!(first, second);
     assert!(first.ends_with("waited") && second.ends_with("127.0.0.1"));
+}
+
+#[tokio::test]
+async fn a_client_that_stops_reading_gives_its_place_back() {
+    let server = server(Limits { connections: 1, write: Duration::from_millis(100), ..LIMITS }).await;
+    let mut silent = TcpStream::connect(server.address).await.unwrap();
+    silent.write_all(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    let answer = ask(server.address, "GET /address HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
+    assert!(answer.ends_with("127.0.0.1"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_client_that_reads_slowly_gets_all_of_it() {
+    let server = server(Limits { write: Duration::from_millis(400), ..LIMITS }).await;
+    let mut slow = TcpStream::connect(server.address).await.unwrap();
+    slow.write_all(b"GET /large HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
+    let (mut chunk, mut total, begun) = (vec![0; 4 << 20], 0, tokio::time::Instant::now());
+    loop {
+        // Time is what this is about: longer in all than the limit, never so long at once.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        let read = tokio::time::timeout(SOON, slow.read(&mut chunk)).await.unwrap().unwrap();
+        total += read;
+        if read == 0 {
+            break;
+        }
+    }
+    assert!(total > 64 << 20 && begun.elapsed() > Duration::from_millis(400), "{total} in {:?}", begun.elapsed());
 }
 
 #[tokio::test]

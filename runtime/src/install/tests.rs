@@ -1,6 +1,9 @@
 //! Installation with the real pip, from small wheels made here: no network needed, real hashes.
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Instant,
+};
 
 use super::*;
 
@@ -58,7 +61,7 @@ impl Shop {
     }
 
     fn install(&self, progress: &dyn Progress) -> Result<Runtime, Fault> {
-        install_locked(&self.home(), &self.lock, &self.pip, progress)
+        install_locked(&self.home(), &self.lock, Course { pip: &self.pip, progress, stop: None })
     }
 
     fn with(mut self, name: &str, value: impl Into<OsString>) -> Self {
@@ -97,7 +100,8 @@ fn an_installation_holds_what_is_needed_and_is_made_once() {
 
     // Without pip, so that a second installation could not succeed.
     let again = Heard::default();
-    install_locked(&shop.home(), &shop.lock, &[("PATH".into(), "/nowhere".into())], &again).unwrap();
+    let nowhere = [("PATH".into(), "/nowhere".into())];
+    install_locked(&shop.home(), &shop.lock, Course { pip: &nowhere, progress: &again, stop: None }).unwrap();
     assert!(again.lines.into_inner().unwrap().is_empty());
     let left: Vec<_> = fs::read_dir(shop.home().root()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert!(left.iter().all(|name| !name.to_string_lossy().contains("partial")), "{left:?}");
@@ -190,4 +194,37 @@ fn a_program_that_does_not_run_here_is_not_installed() {
     fs::write(runtime.nats_program(), "#!/no/such/loader\n").unwrap();
     let refused = try_program(&runtime, &runtime.nats_program(), &runtime.dir).unwrap_err().to_string();
     assert!(refused.starts_with("nats-server was installed but does not run here"), "{refused}");
+}
+
+#[test]
+fn a_pip_that_hangs_ends_with_all_its_children_when_it_is_to_stop() {
+    let bin = tempfile::tempdir().unwrap();
+    let (script, child) = (bin.path().join("python3"), bin.path().join("child"));
+    fs::write(&script, format!("#!/bin/sh\nsleep 600 &\necho $! >{}\nwait\n", child.display())).unwrap();
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    let path = OsString::from(format!("{}:/usr/bin:/bin", bin.path().display()));
+    let shop = Shop::open().with("PATH", path);
+    let number = || fs::read_to_string(&child).ok()?.trim().parse::<u32>().ok();
+    let enough = || number().is_some();
+    let began = Instant::now();
+    let course = Course { pip: &shop.pip, progress: &(), stop: Some(&enough) };
+    let refused = install_locked(&shop.home(), &shop.lock, course).unwrap_err();
+    assert!(matches!(refused, Fault::Stopped), "{refused}");
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    let sleeps = || crate::ProcessId::of(number().unwrap()).is_some();
+    while sleeps() {
+        assert!(began.elapsed() < Duration::from_secs(5), "what pip had started still runs");
+        thread::yield_now();
+    }
+    assert!(!shop.home().root().join("runtime.partial").exists());
+}
+
+#[test]
+fn who_waits_for_the_installation_of_another_may_stop_waiting() {
+    let shop = Shop::open();
+    shop.home().create().unwrap();
+    let held = open_lock(&shop.home().root().join("install.lock")).unwrap();
+    held.lock().unwrap();
+    let course = Course { pip: &shop.pip, progress: &(), stop: Some(&|| true) };
+    assert!(matches!(install_locked(&shop.home(), &shop.lock, course), Err(Fault::Stopped)));
 }

@@ -159,6 +159,26 @@ fn events_and_domain_know_no_clock_no_randomness_and_no_waiting() {
     assert!(seen > 20, "only {seen} files were looked at");
 }
 
+/// Settings come in through the command line's parser, which knows their names, documents them and shows them.
+#[test]
+fn nobody_reads_a_setting_past_the_command_line() {
+    // The platform holds the settings, the runtime its home; tests have switches of their own.
+    let may = ["platform", "runtime", "testing", "system-tests"].map(|folder| root().join(folder));
+    let mut seen = 0;
+    for (path, text) in sources() {
+        let of_tests = path.components().any(|part| part.as_os_str() == "tests") || path.ends_with("build.rs");
+        if of_tests || may.iter().any(|folder| path.starts_with(folder)) {
+            continue;
+        }
+        seen += 1;
+        for line in text.lines().filter(|line| !line.trim_start().starts_with("//")) {
+            let found = ["env::var(", "env::var_os(", "env::vars"].iter().find(|word| line.contains(**word));
+            assert!(found.is_none(), "{}: {line}", path.display());
+        }
+    }
+    assert!(seen > 100, "only {seen} files were looked at");
+}
+
 #[test]
 fn every_context_has_its_file_in_every_room() {
     for (context, rooms) in CONTEXTS {

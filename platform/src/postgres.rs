@@ -201,16 +201,23 @@ pub async fn ping(pool: &PgPool) -> Result<(), sqlx::Error> {
     sqlx::query("SELECT 1").execute(pool).await.map(|_| ())
 }
 
-/// Records the size of a pool now and then (`orbit_pool_connections{pool, state}`), until `shutdown`.
+/// Records the size of a pool now and then (`orbit_pool_connections{pool, state}`), until `shutdown`. And takes a
+/// connection each time, so that waiting shows also where those who wait do not [tell](acquire).
 pub fn observe(pool: PgPool, name: &'static str, shutdown: &Shutdown) {
     let life = shutdown.clone();
     shutdown.spawn("pool size", async move {
         let mut every = tokio::time::interval(OBSERVE);
-        loop {
-            tokio::select! {
-                _ = every.tick() => record(&pool, name),
-                () = life.cancelled() => return,
+        let watch = async {
+            loop {
+                every.tick().await;
+                record(&pool, name);
+                // A failure is counted, and told by those who need the connection.
+                drop(acquire(&pool, name).await);
             }
+        };
+        tokio::select! {
+            () = watch => {}
+            () = life.cancelled() => {}
         }
     });
 }

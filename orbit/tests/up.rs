@@ -33,6 +33,13 @@ async fn everything_is_served_at_one_address_and_nothing_is_left_running() {
         let answer = common::client().get(format!("{}{path}", up.address)).send().await.unwrap();
         assert_eq!(answer.status(), 200, "{path}");
     }
+    until("each role's pool is measured for itself", async || {
+        let answer = common::client().get(format!("{}/metrics", up.address)).send().await.unwrap();
+        let text = answer.text().await.unwrap();
+        let has = |pool: &&str| text.contains(&format!("orbit_pool_connections{{pool=\"{pool}\",state=\"used\"}}"));
+        ["command", "query", "projector"].iter().all(has)
+    })
+    .await;
 
     let secrets = home.path().join("secrets");
     assert_eq!(mode(&secrets), 0o700);

@@ -42,12 +42,12 @@ async fn waiting_for_a_connection_has_an_end() {
 }
 
 #[tokio::test]
-async fn two_pools_of_one_process_are_told_apart() {
+async fn the_pools_of_one_process_are_told_apart_and_waiting_shows_where_nobody_tells_of_it() {
     metrics::install();
     let test = orbit_testing::database().await;
     let shutdown = Shutdown::new();
     let mut held = Vec::new();
-    for (name, connections) in [("one", 1), ("two", 2)] {
+    for (name, connections) in [("none", 0), ("one", 1), ("two", 2)] {
         let pool = postgres::connect(&database(test.url()), "orbit-test", None).await.unwrap();
         for _ in 0..connections {
             held.push(postgres::acquire(&pool, name).await.unwrap());
@@ -59,8 +59,10 @@ async fn two_pools_of_one_process_are_told_apart() {
         let expected = [
             "orbit_pool_connections{pool=\"one\",state=\"used\"} 1",
             "orbit_pool_connections{pool=\"two\",state=\"used\"} 2",
-            "orbit_pool_wait_seconds_count{pool=\"one\"} 1",
-            "orbit_pool_wait_seconds_count{pool=\"two\"} 2",
+            "orbit_pool_connections{pool=\"none\",state=\"used\"} 0",
+            "orbit_pool_wait_seconds_count{pool=\"none\"} 1",
+            // One pool has no third connection.
+            "orbit_pool_timeouts_total{pool=\"two\"} 1",
         ];
         if expected.iter().all(|line| said.contains(line)) { Ok(()) } else { Err(said) }
     })

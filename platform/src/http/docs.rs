@@ -60,6 +60,11 @@ impl Description {
         self
     }
 
+    /// What `/openapi.json` shows.
+    pub fn document(&self) -> Value {
+        document(&self.openapi)
+    }
+
     /// `/openapi.json`, `/docs` and `/problems`, at the root.
     pub fn router(&self) -> Router {
         router(&self.openapi).merge(problem::router(Registry::new(self.problems.iter().copied())))

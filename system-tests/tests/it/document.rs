@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::world::World;
+
 /// One thing that can be done.
 #[derive(Clone, Debug)]
 pub struct Operation {
@@ -58,4 +60,15 @@ pub fn resolve(document: &Value, schema: &Value) -> Value {
         Some(reference) => document.pointer(reference.trim_start_matches('#')).unwrap().clone(),
         None => schema.clone(),
     }
+}
+
+#[tokio::test]
+async fn each_process_tells_of_all_that_any_of_them_serves() {
+    let world = World::new().await;
+    let told = orbit_command_api::app::App::description().merge(orbit_query_api::app::App::description()).document();
+    let served = world.document().await;
+    for part in ["paths", "components"] {
+        assert_eq!(told[part], served[part], "{part}");
+    }
+    world.stop().await;
 }

@@ -180,6 +180,7 @@ async fn no_sub_task_lives_on_below_a_task_that_goes_into_the_trash_at_the_same_
             _ => api.post("/tasks/batch").key(&round.to_string()).json(&operations),
         };
         let nest = async {
+            // Nothing is waited for: each round begins at another moment of the deletion.
             tokio::time::sleep(Duration::from_millis(round / 2)).await;
             Call::new(other.clone(), Method::POST, "/tasks").by(&ada).json(&body).send().await
         };

@@ -13,6 +13,7 @@ mod idempotency;
 mod lane;
 mod loaded;
 mod read;
+pub mod rebuilds;
 pub mod relay;
 mod store;
 mod stored;

@@ -67,6 +67,23 @@ impl Log {
         Ok(rows.into_iter().map(Stored::from).collect())
     }
 
+    /// Facts of all partitions with `after < position <= upto`, in order, at most `limit`.
+    pub async fn span(&self, after: i64, upto: i64, limit: i64) -> Result<Vec<Stored>, Fault> {
+        let rows = sqlx::query_as!(
+            Row,
+            r#"SELECT position, event_id, user_id, partition, category, stream_id, version, type AS wire_type,
+                      schema_version, data, metadata AS "metadata: Json<Metadata>", recorded_at
+               FROM log.events WHERE position > $1 AND position <= $2 ORDER BY position LIMIT $3"#,
+            after,
+            upto,
+            limit
+        )
+        .fetch_all(&self.pool)
+        .await
+        .map_err(Fault::database("read a span of the log"))?;
+        Ok(rows.into_iter().map(Stored::from).collect())
+    }
+
     /// Facts of one stream after `version`, in order, at most `limit`.
     pub async fn stream(&self, stream_id: Uuid, version: i64, limit: i64) -> Result<Vec<Stored>, Fault> {
         let rows = sqlx::query_as!(

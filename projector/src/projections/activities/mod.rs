@@ -19,6 +19,7 @@ pub struct Activities;
 
 impl Projection for Activities {
     const NAME: &'static str = "activities";
+    const VERSION: i32 = 1;
     const INTEREST: Interest = Interest::All;
     const TABLES: &'static [&'static str] = &["activities", "activity_subjects"];
 

@@ -9,7 +9,7 @@ use orbit_event_store::{
     relay::{History, Relay},
 };
 use orbit_platform::{
-    auth::{Guard, SetupFault, TokenSigner, TokenVerifier, guard},
+    auth::{Admins, Guard, SetupFault, TokenSigner, TokenVerifier, guard},
     clock::Clock,
     config,
     http::{
@@ -63,6 +63,8 @@ pub struct Parts {
     pub signer: TokenSigner,
     /// Verifies access tokens.
     pub verifier: TokenVerifier,
+    /// Who may administer.
+    pub admins: Admins,
     /// How often one user may call.
     pub user_limit: RateLimiter,
     /// How often one address may register or log in.
@@ -108,6 +110,7 @@ impl App {
             passwords: Passwords::new().map_err(Fault::Passwords)?,
             sessions: Sessions::new(),
             first_lists: FirstLists::new(),
+            admins: parts.admins,
             refresh_ttl: parts.refresh_ttl,
         });
         let (login_limit, refresh_limit) = (parts.login_limit, parts.refresh_limit);
@@ -198,6 +201,7 @@ pub async fn run(listener: TcpListener, config: Config, told: Description, shutd
         master_key,
         signer,
         verifier,
+        admins: Admins::from_args(&config.auth, environment),
         user_limit: RateLimiter::new("user", config.http.rate_user),
         login_limit: RateLimiter::new("login", config.http.rate_login),
         refresh_limit: RateLimiter::new("refresh", config.http.rate_refresh),

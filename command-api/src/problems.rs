@@ -60,6 +60,8 @@ macro_rules! edge {
 }
 
 edge! {
+    CONFLICT "rebuild_ended", "The rebuild has ended",
+        "It is complete, failed, or was cancelled: there is nothing left to stop.";
     CONFLICT "email_taken", "An account with this e-mail address exists already",
         "Addresses are compared without regard to case. Log in, or register with another address.";
     CONFLICT "list_name_taken", "Another list has this name",

@@ -96,11 +96,19 @@ pub async fn unknown(pool: &PgPool, projections: &[String]) -> Result<Vec<String
     .map_err(Fault::database("look up projections"))
 }
 
-/// Writes a wish down. A projector takes it up within seconds, when those before it are done.
-pub async fn request(pool: &PgPool, wish: &Wish) -> Result<(), Fault> {
-    sqlx::query!(
-        "INSERT INTO work.rebuilds (id, projections, workers, verify, reason, requested_by, requested_at, updated_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $7)",
+/// Writes a wish down. A projector takes it up within seconds, when those before it are done. If the same is in line
+/// already and not begun, nothing is written; returns the id of the one that will be done.
+pub async fn request(pool: &PgPool, wish: &Wish) -> Result<Uuid, Fault> {
+    sqlx::query_scalar!(
+        r#"WITH waiting AS (
+               SELECT id FROM work.rebuilds
+               WHERE finished_at IS NULL AND started_at IS NULL AND NOT cancel AND projections = $2 AND verify = $4
+               ORDER BY requested_at, id LIMIT 1
+           ), made AS (
+               INSERT INTO work.rebuilds (id, projections, workers, verify, reason, requested_by, requested_at, updated_at)
+               SELECT $1, $2, $3, $4, $5, $6, $7, $7 WHERE NOT EXISTS (SELECT FROM waiting) RETURNING id
+           )
+           SELECT id AS "id!" FROM waiting UNION ALL SELECT id FROM made LIMIT 1"#,
         wish.id,
         &wish.projections,
         wish.workers,
@@ -109,10 +117,9 @@ pub async fn request(pool: &PgPool, wish: &Wish) -> Result<(), Fault> {
         wish.requested_by,
         wish.at
     )
-    .execute(pool)
+    .fetch_one(pool)
     .await
-    .map_err(Fault::database("ask for a rebuild"))?;
-    Ok(())
+    .map_err(Fault::database("ask for a rebuild"))
 }
 
 /// Asks a rebuild to stop. `false` if it has ended, or there is none.

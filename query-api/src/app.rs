@@ -11,7 +11,7 @@ use axum::{
 use orbit_event_store::{Log, MasterKey, Vault};
 use orbit_events::Partitions;
 use orbit_platform::{
-    auth::{Caller, Guard, SetupFault, TokenVerifier, guard},
+    auth::{Admins, Caller, Guard, SetupFault, TokenVerifier, guard},
     clock::Clock,
     config::{self, DatabaseArgs},
     http::{
@@ -69,6 +69,8 @@ pub struct Parts {
     pub cursor_key: CursorKey,
     /// Verifies access tokens.
     pub verifier: TokenVerifier,
+    /// Who may administer.
+    pub admins: Admins,
     /// How often one user may call.
     pub user_limit: RateLimiter,
     /// How often one user may search, wherever: every read with words (`q`) counts.
@@ -121,9 +123,14 @@ struct Inner {
     sessions: Sessions,
     cursors: CursorKey,
     clock: Clock,
+    admins: Admins,
 }
 
 impl Reads {
+    pub(crate) fn admins(&self) -> &Admins {
+        &self.0.admins
+    }
+
     pub(crate) fn pool(&self) -> &PgPool {
         &self.0.pool
     }
@@ -173,7 +180,7 @@ impl App {
         let verifier = parts.verifier.remembering(REMEMBERED_TOKENS);
         let guard = Guard::with_api_tokens(verifier, parts.user_limit, Arc::new(api_tokens));
         let (sessions, cursors) = (Sessions::new(), parts.cursor_key);
-        let reads = Reads(Arc::new(Inner { pool, freshness, sessions, cursors, clock }));
+        let reads = Reads(Arc::new(Inner { pool, freshness, sessions, cursors, clock, admins: parts.admins }));
         Ok(Self { reads, primary, nats, guard, search_limit: parts.search_limit })
     }
 
@@ -245,6 +252,7 @@ pub async fn run(listener: TcpListener, config: Config, told: Description, shutd
         cursor_key: CursorKey::derive(master_key.expose()),
         master_key: MasterKey::new(*master_key.expose()),
         verifier,
+        admins: Admins::from_args(&config.auth, environment),
         user_limit: RateLimiter::new("user", config.http.rate_user),
         search_limit: RateLimiter::new("search", config.http.rate_search),
     };

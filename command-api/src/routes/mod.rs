@@ -1,5 +1,6 @@
 //! Every route that writes, by context.
 
+pub mod admin;
 pub mod read;
 pub mod tasks;
 pub mod users;
@@ -23,7 +24,7 @@ pub struct Routes {
 /// All routes.
 pub fn routes() -> Routes {
     // One line per context.
-    let guarded = OpenApiRouter::default().merge(users::guarded()).merge(tasks::router());
+    let guarded = OpenApiRouter::default().merge(users::guarded()).merge(tasks::router()).merge(admin::router());
     Routes { guarded, entered: users::entered(), refreshed: users::refreshed() }
 }
 

@@ -12,7 +12,7 @@ use clap::Parser;
 use orbit_command_api::{App, Config, Parts};
 use orbit_event_store::{Limits, MasterKey, relay::History};
 use orbit_platform::{
-    auth::{TokenSigner, TokenVerifier},
+    auth::{Admins, TokenSigner, TokenVerifier},
     clock::Clock,
     config::{AuthArgs, Environment, Rate, Secret, generate_signing_key},
     http::{layers::serve_layers, limits::RateLimiter},
@@ -173,6 +173,7 @@ async fn parts(config: &Config, clock: Clock, nats: &TestNats, limited: Limited)
         master_key: MasterKey::new([7; 32]),
         signer: TokenSigner::from_args(&config.auth, Environment::Development, clock.clone()).unwrap(),
         verifier: TokenVerifier::from_args(&config.auth, Environment::Development, clock).unwrap(),
+        admins: Admins::from_args(&config.auth, Environment::Development),
         user_limit: RateLimiter::new("user", Rate::Off),
         login_limit: RateLimiter::new("login", limited.login),
         refresh_limit: RateLimiter::new("refresh", limited.refresh),

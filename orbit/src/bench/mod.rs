@@ -9,6 +9,7 @@ mod client;
 mod http;
 mod project;
 mod query;
+mod rebuild;
 mod relay;
 mod report;
 mod scratch;
@@ -49,6 +50,8 @@ enum What {
     Http,
     /// `GET /tasks/{id}` and `GET /tasks`, against pgbench with the same statements.
     Query,
+    /// Read models filled anew from a million facts, against one INSERT … SELECT over plain JSON.
+    Rebuild,
 }
 
 /// How long and how often to measure.
@@ -67,6 +70,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         What::Project => project::run(effort).await?,
         What::Http => http::run(effort).await?,
         What::Query => query::run(effort).await?,
+        What::Rebuild => rebuild::run(effort).await?,
     };
     report.print(args.json)
 }

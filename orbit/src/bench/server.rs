@@ -8,7 +8,7 @@ use clap::Parser;
 use orbit_command_api::app as command_api;
 use orbit_event_store::{EventStore, Limits, Log, Vault, relay::History};
 use orbit_platform::{
-    auth::{self, Guard, TokenSigner, TokenVerifier},
+    auth::{self, Admins, Guard, TokenSigner, TokenVerifier},
     config::{AuthArgs, Environment, HttpArgs, Secret, generate_signing_key},
     http::{cursor::CursorKey, layers::serve_layers, limits::RateLimiter, serve},
     postgres,
@@ -77,6 +77,7 @@ impl Server {
             master_key: scratch.master_key.clone(),
             signer,
             verifier: verifier.clone(),
+            admins: Admins::from_args(&auth, environment),
             user_limit: limiter("user"),
             login_limit: limiter("login"),
             refresh_limit: limiter("refresh"),
@@ -106,6 +107,7 @@ impl Server {
             master_key: scratch.master_key.clone(),
             cursor_key: CursorKey::derive(MASTER_KEY.as_bytes()),
             verifier: verifier.clone(),
+            admins: Admins::from_args(&auth, environment),
             user_limit: limiter("user"),
             search_limit: limiter("search"),
         };

@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 use orbit_command_api::app as command_api;
 use orbit_event_store::{Limits, Log, MasterKey, Vault, relay::History};
 use orbit_platform::{
-    auth::{TokenSigner, TokenVerifier},
+    auth::{Admins, TokenSigner, TokenVerifier},
     clock::Clock,
     http::{cursor::CursorKey, docs, health, layers::serve_layers, limits::RateLimiter, serve},
     nats::{self, FirstConnection},
@@ -94,6 +94,7 @@ impl Stack {
         let master = args.keys.master_key(environment)?;
         let verifier = TokenVerifier::from_args(&args.auth, environment, clock.clone())?;
         let jwks = verifier.jwks().clone();
+        let admins = Admins::from_args(&args.auth, environment);
         // Now and not in the background: a wrong address or password is to be said at once.
         nats::connect(&args.nats, NAME, FirstConnection::Required)
             .await?
@@ -113,6 +114,7 @@ impl Stack {
             master_key: MasterKey::new(*master.expose()),
             signer: TokenSigner::from_args(&args.auth, environment, clock.clone())?,
             verifier: verifier.clone(),
+            admins: admins.clone(),
             user_limit: user_limit.clone(),
             login_limit: RateLimiter::new("login", args.http.rate_login),
             refresh_limit: RateLimiter::new("refresh", args.http.rate_refresh),
@@ -139,6 +141,7 @@ impl Stack {
             master_key: MasterKey::new(*master.expose()),
             cursor_key: CursorKey::derive(master.expose()),
             verifier,
+            admins,
             user_limit,
             search_limit: RateLimiter::new("search", args.http.rate_search),
         };

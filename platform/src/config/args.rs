@@ -9,6 +9,7 @@ use std::{
 };
 
 use clap::{Args, ValueEnum};
+use uuid::Uuid;
 
 use super::{Environment, Fault, MasterKey, Rate, Secret, secrets};
 
@@ -147,6 +148,10 @@ pub struct AuthArgs {
     /// How long a refresh token lives, in seconds
     #[arg(long, env = "ORBIT_REFRESH_TOKEN_TTL_S", default_value_t = 30 * 24 * 60 * 60, value_parser = clap::value_parser!(u32).range(60..))]
     pub refresh_token_ttl_s: u32,
+    /// The users who may administer, by their ids, separated by commas; when not set, everybody in development and nobody
+    /// in production
+    #[arg(long, env = "ORBIT_ADMINS", value_delimiter = ',')]
+    pub admins: Vec<Uuid>,
 }
 
 impl AuthArgs {

@@ -96,14 +96,12 @@ async fn hold_still(connection: &mut PgConnection, names: &[&str]) -> Result<(),
 
 /// The statements that drop what is served and put the rebuilt tables in its place. Names are constants of the code.
 fn renaming(chosen: &[&'static Registered]) -> String {
-    let tables: Vec<&str> = chosen.iter().flat_map(|projection| projection.tables).copied().collect();
-    let served: Vec<String> = tables.iter().map(|table| format!(r#"view."{table}""#)).collect();
+    let tables = || chosen.iter().flat_map(|projection| projection.tables);
+    let served: Vec<String> = tables().map(|table| format!(r#"view."{table}""#)).collect();
     // All locks first: what cannot have them all changes nothing.
-    let mut statements = format!("LOCK TABLE {0} IN ACCESS EXCLUSIVE MODE; DROP TABLE {0};", served.join(", "));
-    for table in tables {
-        statements.push_str(&format!(r#" ALTER TABLE rebuild."{table}" SET SCHEMA view;"#));
-    }
-    statements
+    let lock = format!("LOCK TABLE {0} IN ACCESS EXCLUSIVE MODE; DROP TABLE {0}", served.join(", "));
+    let moves = tables().map(|table| format!(r#"ALTER TABLE rebuild."{table}" SET SCHEMA view"#));
+    std::iter::once(lock).chain(moves).collect::<Vec<_>>().join("; ")
 }
 
 /// Checkpoints and parked facts of the rebuild become those that are served.

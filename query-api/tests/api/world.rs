@@ -19,7 +19,7 @@ use orbit_events::{
     users::{Profile, login, user},
 };
 use orbit_platform::{
-    auth::{TokenSigner, TokenVerifier},
+    auth::{Admins, TokenSigner, TokenVerifier},
     clock::Clock,
     config::{Environment, Rate, Secret, generate_master_key, generate_signing_key},
     http::{cursor::CursorKey, layers::serve_layers, limits::RateLimiter},
@@ -122,6 +122,7 @@ pub fn parts(config: &Config, pool: &PgPool, nats: &TestNats, clock: &Clock) -> 
         master_key: MasterKey::new([7; 32]),
         cursor_key: CursorKey::derive(&[7; 32]),
         verifier: TokenVerifier::from_args(&config.auth, Environment::Development, clock.clone()).unwrap(),
+        admins: Admins::from_args(&config.auth, Environment::Development),
         user_limit: RateLimiter::new("user", Rate::Off),
         search_limit: RateLimiter::new("search", Rate::Off),
     }

@@ -14,7 +14,7 @@ use orbit_command_api::app as command_api;
 use orbit_event_store::{Limits, Log, MasterKey, Vault, relay::History};
 use orbit_events::subjects;
 use orbit_platform::{
-    auth::{TokenSigner, TokenVerifier},
+    auth::{Admins, TokenSigner, TokenVerifier},
     clock::Clock,
     config::{AuthArgs, DatabaseArgs, Environment, HttpArgs, NatsArgs, Secret, generate_signing_key},
     http::{cursor::CursorKey, docs, health, layers::serve_layers, limits::RateLimiter, serve},
@@ -302,6 +302,7 @@ async fn front(settings: Settings, life: Shutdown) -> SocketAddr {
         master_key: MasterKey::new(KEY),
         signer: TokenSigner::from_args(auth, Environment::Development, clock.clone()).unwrap(),
         verifier: verifier.clone(),
+        admins: Admins::from_args(auth, Environment::Development),
         user_limit: limiter("user"),
         login_limit: limiter("login"),
         refresh_limit: limiter("refresh"),
@@ -320,6 +321,7 @@ async fn front(settings: Settings, life: Shutdown) -> SocketAddr {
         master_key: MasterKey::new(KEY),
         cursor_key: CursorKey::derive(&KEY),
         verifier,
+        admins: Admins::from_args(auth, Environment::Development),
         user_limit: limiter("user"),
         search_limit: limiter("search"),
     };

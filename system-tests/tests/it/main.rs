@@ -5,6 +5,7 @@ mod arbitrary;
 mod document;
 mod journeys;
 mod outages;
+mod rebuilds;
 mod simulation;
 mod tidy;
 mod two_users;

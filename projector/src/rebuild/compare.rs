@@ -64,26 +64,21 @@ pub async fn against_served(
     let mut serving = deps.pool.acquire().await.map_err(Fault::database(attempt))?;
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let mut snapshot = serving.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await;
-        let snapshot = snapshot.as_mut().map_err(|error| Fault::database(attempt)(take(error)))?;
-        let served = checkpoints(snapshot).await?;
+        let snapshot = serving.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await;
+        let mut snapshot = snapshot.map_err(Fault::database(attempt))?;
+        let served = checkpoints(&mut snapshot).await?;
         let at = |name: &str, partition| served.get(&(name.to_owned(), partition)).copied().unwrap_or(0);
         if fill.is_within(&at) {
             fill.fold(&at).await?;
             let mut rebuilt = pool.acquire().await.map_err(Fault::database(attempt))?;
             let depth = if verify { Depth::Rows } else { Depth::Counts };
-            return differences(snapshot, &mut rebuilt, names, depth).await.map(Some);
+            return differences(&mut snapshot, &mut rebuilt, names, depth).await.map(Some);
         }
         if Instant::now() >= deadline {
             return if verify { Err(Fault::NotComparable) } else { Ok(None) };
         }
         sleep(LOOK).await;
     }
-}
-
-/// An error out of a place that keeps it.
-fn take(error: &mut sqlx::Error) -> sqlx::Error {
-    std::mem::replace(error, sqlx::Error::PoolClosed)
 }
 
 /// How far every partition is in a snapshot.

@@ -33,7 +33,12 @@ pub async fn make(admin: &mut PgConnection, names: &[&str], job: Uuid, origin: &
     for statement in statements {
         execute(&mut transaction, statement, attempt).await?;
     }
-    sqlx::query!("UPDATE work.rebuilds SET origin = $2 WHERE id = $1", job, origin)
+    // Whoever rests and had tables here has none any more.
+    sqlx::query!(
+        "UPDATE work.rebuilds SET origin = CASE WHEN id = $1 THEN $2 END WHERE id = $1 OR finished_at IS NULL",
+        job,
+        origin
+    )
         .execute(&mut *transaction)
         .await
         .map_err(Fault::database(attempt))?;

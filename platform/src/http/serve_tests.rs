@@ -34,6 +34,8 @@ async fn server(limits: Limits) -> Server {
     let router = Router::new()
         .route("/address", get(|info: ConnectInfo<SocketAddr>| async move { info.0.ip().to_string() }))
         .route("/client", get(|address: ClientAddress| async move { address.0.to_string() }))
+        // Longer in all than any limit, never silent for as long as one.
+        .route("/drips", get(drips))
         // More than the kernel keeps for a client that does not read.
         .route("/large", get(|| async { vec![0_u8; 64 << 20] }))
         .route("/waits", waits);
@@ -45,6 +47,15 @@ async fn server(limits: Limits) -> Server {
         let _ = end.send(());
     });
     Server { address, shutdown, ended, entered, leave }
+}
+
+async fn drips() -> Body {
+    let drops = futures_util::stream::unfold(0, |drop| async move {
+        // Time is what this is about.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        (drop < 20).then(|| (Ok::<_, io::Error>(format!("drop {drop}\n")), drop + 1))
+    });
+    Body::from_stream(drops)
 }
 
 /// Sends a request and reads until the server closes.
@@ -120,6 +131,14 @@ async fn a_client_that_stops_reading_gives_its_place_back() {
     silent.write_all(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
     let answer = ask(server.address, "GET /address HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
     assert!(answer.ends_with("127.0.0.1"), "{answer}");
+}
+
+#[tokio::test]
+async fn an_answer_that_goes_on_for_longer_than_the_limits_is_not_cut_off() {
+    let limit = Duration::from_millis(100);
+    let server = server(Limits { head: limit, write: limit, ..LIMITS }).await;
+    let answer = ask(server.address, "GET /drips HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
+    assert!(answer.contains("drop 0\n") && answer.contains("drop 19\n"), "{answer}");
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ pub mod checkpoints;
 mod conditions;
 mod filters;
 mod fixed;
+pub mod history;
 pub mod tasks;
 pub mod users;
 mod words;
@@ -16,7 +17,11 @@ use crate::{app::Reads, reader::Context};
 /// All routes.
 pub fn routes() -> OpenApiRouter<Reads> {
     // One line per context.
-    OpenApiRouter::new().merge(users::router()).merge(tasks::router()).merge(activities::router())
+    OpenApiRouter::new()
+        .merge(users::router())
+        .merge(tasks::router())
+        .merge(activities::router())
+        .merge(history::router())
 }
 
 /// The projections whose checkpoints are waited for.

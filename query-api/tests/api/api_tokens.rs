@@ -45,7 +45,7 @@ async fn append(world: &World, user: UserId, token: Uuid, version: i64, event: E
     .unwrap();
 }
 
-async fn issue(world: &World, id: u128, scopes: &[&str], expires_at: Option<DateTime<Utc>>) -> OpaqueToken {
+pub async fn issue(world: &World, id: u128, scopes: &[&str], expires_at: Option<DateTime<Utc>>) -> OpaqueToken {
     let token = OpaqueToken::new(API_TOKEN_PREFIX, Uuid::from_u128(id << 64));
     let issued = Issued {
         name: "script".to_owned(),

@@ -3,7 +3,10 @@
 
 mod common;
 
-use std::process::{Command, Output, Stdio};
+use std::{
+    process::{Command, Output, Stdio},
+    time::{Duration, Instant},
+};
 
 use common::{TestHome, Up, client, orbit, refused, until};
 use serde_json::{Value, json};
@@ -85,7 +88,14 @@ async fn the_log_is_read_aloud_in_order_and_by_filter() {
     heard_enough(&home);
     is_refused(&home);
     is_forgotten(&home, &up, &ada, user).await;
+
+    // Somebody who follows the log does not keep Orbit from stopping: requests under way would have ten seconds.
+    let stream = client().get(format!("{}/api/v1/events/stream?from=0", up.address)).bearer_auth(&bob).send();
+    let stream = stream.await.unwrap();
+    let begun = Instant::now();
     up.stop();
+    assert!(begun.elapsed() < Duration::from_secs(9), "{:?}", begun.elapsed());
+    assert!(stream.text().await.unwrap().ends_with("event: closed\ndata: {\"code\":\"shutting_down\"}\n\n"));
 }
 
 /// A pipe whose end is closed is no failure.

@@ -34,6 +34,7 @@ async fn server(limits: Limits) -> Server {
     let router = Router::new()
         .route("/address", get(|info: ConnectInfo<SocketAddr>| async move { info.0.ip().to_string() }))
         .route("/client", get(|address: ClientAddress| async move { address.0.to_string() }))
+        .route("/endless", get(endless))
         // Longer in all than any limit, never silent for as long as one.
         .route("/drips", get(drips))
         // More than the kernel keeps for a client that does not read.
@@ -47,6 +48,19 @@ async fn server(limits: Limits) -> Server {
         let _ = end.send(());
     });
     Server { address, shutdown, ended, entered, leave }
+}
+
+/// Says something at once, and nothing more until the server stops.
+async fn endless(stopping: Stopping) -> Body {
+    let said = futures_util::stream::unfold((0, stopping), |(said, stopping)| async move {
+        match said {
+            0 => return Some((Ok::<_, io::Error>("begun\n"), (1, stopping))),
+            1 => stopping.asked().await,
+            _ => return None,
+        }
+        Some((Ok("ended\n"), (2, stopping)))
+    });
+    Body::from_stream(said)
 }
 
 async fn drips() -> Body {
@@ -99,6 +113,23 @@ async fn a_request_under_way_is_answered_before_the_server_ends() {
     assert!(answer.ends_with("waited"), "{answer}");
     tokio::time::timeout(SOON, ended).await.unwrap().unwrap();
     assert!(TcpStream::connect(address).await.is_err());
+}
+
+#[tokio::test]
+async fn an_endless_answer_is_told_that_the_server_stops() {
+    let server = server(LIMITS).await;
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    stream.write_all(b"GET /endless HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    while !answer.contains("begun") {
+        let mut chunk = [0; 1_024];
+        let read = tokio::time::timeout(SOON, stream.read(&mut chunk)).await.unwrap().unwrap();
+        answer.push_str(std::str::from_utf8(&chunk[..read]).unwrap());
+    }
+    server.shutdown.trigger();
+    tokio::time::timeout(SOON, stream.read_to_string(&mut answer)).await.unwrap().unwrap();
+    assert!(answer.contains("ended"), "{answer}");
+    tokio::time::timeout(SOON, server.ended).await.unwrap().unwrap();
 }
 
 #[tokio::test]

@@ -5,10 +5,17 @@ use std::time::Duration;
 use axum::body::Body;
 use chrono::TimeDelta;
 use http_body_util::BodyExt;
-use orbit_events::{subjects, tasks::task::Retitled, users::user};
+use orbit_events::{
+    subjects,
+    tasks::task::Retitled,
+    users::{api_token::Revoked, user},
+};
 use serde_json::{Value, json};
 
-use crate::world::{ADA, BOB, World, task_id};
+use crate::{
+    api_tokens::{append, issue},
+    world::{ADA, BOB, World, task_id},
+};
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -27,7 +34,11 @@ struct Told {
 
 impl Open {
     async fn of(world: &World, query: &str, headers: &[(&str, &str)]) -> Self {
-        let token = format!("Bearer {}", world.token(ADA));
+        Self::by(world, &world.token(ADA), query, headers).await
+    }
+
+    async fn by(world: &World, token: &str, query: &str, headers: &[(&str, &str)]) -> Self {
+        let token = format!("Bearer {token}");
         let mut all = vec![("authorization", token.as_str())];
         all.extend(headers);
         let response = world.open(&format!("/events/stream{query}"), &all).await;
@@ -188,6 +199,21 @@ async fn a_stream_ends_when_its_user_is_forgotten_and_tells_nothing_before_that(
     let closed = stream.next().await.unwrap();
     assert_eq!((closed.event.as_str(), closed.data), ("closed", json!({"code": "invalid_token"})));
     assert_eq!(stream.next().await, None);
+}
+
+#[tokio::test]
+async fn a_stream_that_is_silent_says_how_far_it_is_and_looks_whether_it_still_may() {
+    let world = world().await;
+    let token = issue(&world, 1, &["history:read"], None).await;
+    let (mut own, mut of_token) =
+        (Open::of(&world, "?from=0&type=tasks.deleted", &[]).await, Open::by(&world, &token.expose(), "", &[]).await);
+    let begun = [own.next().await.unwrap(), of_token.next().await.unwrap()];
+    assert!(begun.iter().all(|told| (told.id, told.event.as_str()) == (Some(5), "position")), "{begun:?}");
+    append(&world, ADA, token.id(), 2, Revoked {}.into()).await;
+    let (beat, closed) = tokio::join!(own.next(), of_token.next());
+    let beat = beat.unwrap();
+    assert_eq!((beat.id, beat.event.as_str()), (Some(5), "position"));
+    assert_eq!(closed.unwrap().data, json!({"code": "invalid_token"}));
 }
 
 #[tokio::test]

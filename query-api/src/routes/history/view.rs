@@ -131,9 +131,7 @@ pub struct Change {
     /// The field, as the thing's own routes call it.
     pub field: &'static str,
     /// What it was before; null too if there was nothing.
-    #[schema(value_type = Object, nullable)]
     pub before: Value,
     /// What it was from then on; null too if there is nothing any more.
-    #[schema(value_type = Object, nullable)]
     pub after: Value,
 }

@@ -3,12 +3,12 @@
 //! Events are made when the connection can take them: a client that reads slowly is read for slowly, and what a stream
 //! holds in memory is one page of facts.
 
-use std::{convert::Infallible, pin::pin, time::Duration};
+use std::{convert::Infallible, time::Duration};
 
 use axum::response::sse::Event;
-use futures_util::{Stream, StreamExt, stream};
+use futures_util::{FutureExt, Stream, StreamExt, stream};
 use orbit_events::Outward;
-use orbit_platform::problem::ApiError;
+use orbit_platform::{http::serve::Stopping, problem::ApiError};
 use serde_json::json;
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -42,6 +42,7 @@ pub struct Course {
     reader: Reader<History>,
     which: Filters,
     place: Place,
+    stopping: Stopping,
     /// Everything up to this position was told, as far as it fits the filters.
     after: i64,
     /// How far the log was when it was last read.
@@ -69,7 +70,7 @@ impl Course {
     pub async fn begin(
         reader: Reader<History>,
         which: Filters,
-        place: Place,
+        (place, stopping): (Place, Stopping),
         after: Option<i64>,
     ) -> Result<Self, ApiError> {
         let now = Instant::now();
@@ -77,6 +78,7 @@ impl Course {
             reader,
             which,
             place,
+            stopping,
             after: after.unwrap_or(i64::MAX),
             seen: 0,
             more: false,
@@ -119,7 +121,7 @@ impl Course {
             if self.closed {
                 return None;
             }
-            let woken = if self.more { Woken::News } else { self.wait().await };
+            let woken = if self.more { self.at_once() } else { self.wait().await };
             let beat = match woken {
                 Woken::News => Instant::now() >= self.beat,
                 Woken::Beat => true,
@@ -136,6 +138,14 @@ impl Course {
         }
     }
 
+    /// Without waiting: there is more. A long past must not keep the server from stopping.
+    fn at_once(&self) -> Woken {
+        match stopped(&self.reader, &self.stopping).now_or_never() {
+            Some(()) => Woken::End("shutting_down"),
+            None => Woken::News,
+        }
+    }
+
     /// Until there may be more, or something has to be said.
     async fn wait(&mut self) -> Woken {
         if *self.place.news.borrow_and_update() > self.seen {
@@ -143,12 +153,11 @@ impl Course {
             sleep(AGAIN).await;
             return Woken::News;
         }
-        let life = pin!(self.reader.reads().streams().ended());
         tokio::select! {
             changed = self.place.news.changed() => if changed.is_ok() { Woken::News } else { Woken::End("shutting_down") },
             () = sleep_until(self.beat) => Woken::Beat,
             () = expiry(&self.reader) => Woken::End("token_expired"),
-            () = life => Woken::End("shutting_down"),
+            () = stopped(&self.reader, &self.stopping) => Woken::End("shutting_down"),
         }
     }
 
@@ -215,7 +224,7 @@ impl Course {
         }
         tokio::select! {
             () = sleep(AGAIN) => {}
-            () = self.reader.reads().streams().ended() => self.close("shutting_down"),
+            () = stopped(&self.reader, &self.stopping) => self.close("shutting_down"),
         }
     }
 
@@ -230,6 +239,14 @@ async fn expiry(reader: &Reader<History>) {
     match reader.expires_at() {
         Some(end) => sleep((end - reader.now()).to_std().unwrap_or_default()).await,
         None => std::future::pending().await,
+    }
+}
+
+/// When this role of the process stops, or the server before it: one of several roles, it goes first.
+async fn stopped(reader: &Reader<History>, stopping: &Stopping) {
+    tokio::select! {
+        () = reader.reads().streams().ended() => {}
+        () = stopping.asked() => {}
     }
 }
 

@@ -10,6 +10,7 @@ use orbit_platform::{
     http::{
         headers::{self, LastEventId},
         query::{Query, Refusal},
+        serve::Stopping,
     },
     problem::ApiError,
 };
@@ -53,6 +54,7 @@ pub struct BeginParameters {
 pub async fn get(
     reader: Reader<History>,
     LastEventId(last): LastEventId,
+    stopping: Stopping,
     mut query: Query,
 ) -> Result<Response, ApiError> {
     let which = Filters::read(&mut query, &FILTERS);
@@ -60,7 +62,7 @@ pub async fn get(
     query.finish()?;
     let place = reader.reads().streams().enter(reader.whose().user_id)?;
     // The first facts are read before the answer begins, so that what can go wrong is still an answer of its own.
-    let course = Course::begin(reader, which, place, last.or(from)).await?;
+    let course = Course::begin(reader, which, (place, stopping), last.or(from)).await?;
     let mut response = ([headers::as_of(course.seen())], Sse::new(course.events())).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

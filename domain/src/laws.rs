@@ -22,7 +22,7 @@ fn contexts(steps: usize) -> impl Iterator<Item = Context> {
 }
 
 /// Runs commands one after the other, as the store does, and checks at each step.
-pub(crate) fn hold<A: Aggregate>(commands: Vec<A::Command>) {
+pub(crate) fn hold<A: Aggregate>(commands: Vec<A::Command>, is_absent: fn(&A::State) -> bool) {
     let mut live = A::State::default();
     let mut log: Vec<(&'static str, i16, Vec<u8>)> = vec![];
     let contexts = contexts(commands.len());
@@ -42,15 +42,17 @@ pub(crate) fn hold<A: Aggregate>(commands: Vec<A::Command>) {
         let again = A::decide(&live, command.clone(), &context).unwrap_or_default();
         assert!(again.is_empty(), "{command:?} once more: {again:?}");
         assert_claims_are_distinct::<A>(&live);
+        assert_fields_are_known::<A>(&live, is_absent);
     }
     let replayed = log.iter().fold(A::State::default(), |state, (wire_type, version, payload)| {
         A::evolve(state, &A::Event::decode(wire_type, *version, payload).unwrap())
     });
     assert_eq!(replayed, live, "replay = live fold");
+    assert_eq!(A::fields(&replayed), A::fields(&live), "what is known is known from the facts");
 }
 
 /// Folds facts in an order that no decision would make, and asks for everything on the way.
-pub(crate) fn survive<A: Aggregate>(facts: Vec<Index>, commands: &[A::Command]) {
+pub(crate) fn survive<A: Aggregate>(facts: Vec<Index>, commands: &[A::Command], is_absent: fn(&A::State) -> bool) {
     let read = |index: Index| {
         let fact = index.get(A::Event::TYPES);
         A::Event::decode(fact.wire_type, fact.schema_version, fact.example.as_bytes()).unwrap()
@@ -59,6 +61,7 @@ pub(crate) fn survive<A: Aggregate>(facts: Vec<Index>, commands: &[A::Command]) 
     for fact in facts.into_iter().map(read) {
         state = A::evolve(state, &fact);
         assert_claims_are_distinct::<A>(&state);
+        assert_fields_are_known::<A>(&state, is_absent);
         for command in commands.iter().cloned() {
             let _ = A::decide(&state, command, &context());
         }
@@ -69,6 +72,14 @@ fn assert_claims_are_distinct<A: Aggregate>(state: &A::State) {
     let claims = A::claims(state, stream(), user());
     let distinct: HashSet<_> = claims.iter().collect();
     assert_eq!(distinct.len(), claims.len(), "{claims:?}");
+}
+
+/// Something is known of whatever is there, and nothing of what is not yet or no longer; no secret ever.
+fn assert_fields_are_known<A: Aggregate>(state: &A::State, is_absent: fn(&A::State) -> bool) {
+    let fields = A::fields(state);
+    assert_eq!(fields.is_empty(), is_absent(state), "{fields:?} of {state:?}");
+    assert!(fields.keys().all(|field| is_snake_case(field)), "{fields:?}");
+    assert!(!fields.keys().any(|field| field.ends_with("hash") || *field == "secret"), "{fields:?}");
 }
 
 fn is_snake_case(code: &str) -> bool {
@@ -93,13 +104,13 @@ pub(crate) fn parsed<T: std::fmt::Debug + Clone + 'static>(
     text().prop_filter_map("not such a value", move |text| parse(&text).ok()).boxed()
 }
 
-/// The laws of one aggregate, given a strategy for its commands.
+/// The laws of one aggregate, given a strategy for its commands and the states in which there is nothing to know.
 macro_rules! laws {
-    ($aggregate:ty, $command:expr) => {
+    ($aggregate:ty, $command:expr, absent: $absent:pat) => {
         proptest::proptest! {
             #[test]
             fn replay_is_the_live_fold_and_repeating_is_quiet(commands in proptest::collection::vec($command, 0..40)) {
-                $crate::laws::hold::<$aggregate>(commands);
+                $crate::laws::hold::<$aggregate>(commands, |state| matches!(state, $absent));
             }
 
             #[test]
@@ -107,7 +118,7 @@ macro_rules! laws {
                 facts in proptest::collection::vec(proptest::prelude::any::<proptest::sample::Index>(), 0..12),
                 commands in proptest::collection::vec($command, 0..4),
             ) {
-                $crate::laws::survive::<$aggregate>(facts, &commands);
+                $crate::laws::survive::<$aggregate>(facts, &commands, |state| matches!(state, $absent));
             }
         }
     };

@@ -6,7 +6,9 @@ use std::{process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand};
 
-use crate::{bench, completions, doctor, failure, parked, projections, ready, rebuild, schema, serve, settings, up};
+use crate::{
+    bench, completions, doctor, failure, parked, projections, ready, rebuild, replay, schema, serve, settings, up,
+};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -50,6 +52,8 @@ enum Command {
     Projections(projections::Args),
     /// Fill read models anew from the log while the old ones serve, and put the new ones in their place
     Rebuild(Box<rebuild::Args>),
+    /// Print facts of the log in their order, decrypted, without secrets
+    Replay(Box<replay::Args>),
     /// Ask a running process whether it is ready
     Ready(ready::Args),
     /// Show the settings in effect, without secrets
@@ -94,6 +98,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Parked(args) => parked::run(args).await,
         Command::Projections(args) => projections::run(args).await,
         Command::Rebuild(args) => rebuild::run(*args).await,
+        Command::Replay(args) => replay::run(*args).await,
         Command::Ready(args) => ready::run(args).await,
         Command::Config(args) => settings::run(&args),
         Command::EnvExample(_) => settings::print_example(),

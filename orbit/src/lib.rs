@@ -2,7 +2,7 @@
 //! that sees every process.
 //!
 //! Reading order: [`cli`] (the words) · [`up`] (servers, secrets, schema, all roles in one process) · [`serve`] (one
-//! role) · [`schema`] (migrations) · [`doctor`] · [`parked`] · [`settings`] · [`mod@bench`].
+//! role) · [`schema`] (migrations) · [`doctor`] · [`parked`] · `replay` · [`settings`] · [`mod@bench`].
 
 pub mod bench;
 pub mod cli;
@@ -15,6 +15,7 @@ mod print;
 mod projections;
 mod ready;
 mod rebuild;
+mod replay;
 pub mod schema;
 pub mod serve;
 pub mod settings;

@@ -74,6 +74,35 @@ impl<C: Context> Reader<C> {
         }
     }
 
+    /// Whose rows are read.
+    pub fn whose(&self) -> Whose {
+        self.whose
+    }
+
+    /// The position that the answer must have seen; 0 if the caller does not care.
+    pub fn min_position(&self) -> i64 {
+        self.min_position.unwrap_or(0)
+    }
+
+    /// What all requests share.
+    pub fn reads(&self) -> &Reads {
+        &self.reads
+    }
+
+    /// When the caller's token stops working, if it does.
+    pub fn expires_at(&self) -> Option<DateTime<Utc>> {
+        self.caller.expires_at
+    }
+
+    /// Looks again whether the caller may read, for answers that go on for long: 401 once the login has ended, or the API
+    /// token was revoked.
+    pub async fn check_again(&self) -> Result<(), ApiError> {
+        match self.caller.token {
+            TokenKind::Session => self.reads.sessions().check(self.reads.pool(), &self.caller).await,
+            TokenKind::Api { id } => self.reads.api_tokens().check(id).await,
+        }
+    }
+
     /// The time of the request.
     pub fn now(&self) -> DateTime<Utc> {
         self.reads.clock().now()

@@ -4,10 +4,11 @@ use orbit_events::{
     UserId,
     tasks::label::{Created, Event, Recoloured, Removed, Renamed},
 };
+use serde_json::json;
 use uuid::Uuid;
 
 use super::LabelName;
-use crate::{Aggregate, Claim, Color, Context, aggregate::rejections};
+use crate::{Aggregate, Claim, Color, Context, Fields, aggregate::rejections};
 
 /// Scope of the claim on a label's name.
 pub const NAME: &str = "labels.name";
@@ -125,6 +126,11 @@ impl Aggregate for Label {
 
     fn claims(state: &State, _: Uuid, user: UserId) -> Vec<Claim> {
         state.present().map(|label| name_claim(user, &label.name)).into_iter().collect()
+    }
+
+    fn fields(state: &State) -> Fields {
+        let Some(Present { name, color }) = state.present() else { return Fields::new() };
+        Fields::from([("name", json!(name)), ("color", json!(color))])
     }
 }
 

@@ -4,10 +4,11 @@ use orbit_events::{
     UserId,
     tasks::list::{Created, Event, Moved, Recoloured, Removed, Renamed},
 };
+use serde_json::json;
 use uuid::Uuid;
 
 use super::{ListName, order::Slot};
-use crate::{Aggregate, Claim, Color, Context, aggregate::rejections};
+use crate::{Aggregate, Claim, Color, Context, Fields, aggregate::rejections};
 
 /// Scope of the claim on a list's name.
 pub const NAME: &str = "lists.name";
@@ -141,6 +142,11 @@ impl Aggregate for List {
         state.present().map_or_else(Vec::new, |list| {
             vec![name_claim(user, &list.name), Claim::ordered(ORDER, &[user.0.as_bytes(), list.position.as_bytes()])]
         })
+    }
+
+    fn fields(state: &State) -> Fields {
+        let Some(Present { name, color, position }) = state.present() else { return Fields::new() };
+        Fields::from([("name", json!(name)), ("color", json!(color)), ("position", json!(position))])
     }
 }
 

@@ -8,6 +8,7 @@ use orbit_events::{
         task::{Deleted, Event, Reopened, Restored},
     },
 };
+use serde_json::json;
 use uuid::Uuid;
 
 use super::{
@@ -15,7 +16,7 @@ use super::{
     order::Slot,
     tree::{Lineage, MAX_DEPTH},
 };
-use crate::{Aggregate, Claim, Context, aggregate::rejections};
+use crate::{Aggregate, Claim, Context, Fields, aggregate::rejections};
 
 mod decide;
 
@@ -60,6 +61,8 @@ pub struct Present {
     pub due_date: Option<NaiveDate>,
     /// When it was done; set exactly while the status is done.
     pub completed_at: Option<DateTime<Utc>>,
+    /// Why it was turned down; absent unless the status is dismissed.
+    pub dismiss_reason: Option<String>,
     /// Fractional index in the list.
     pub position: String,
     /// Labels on it, in the order in which they were put on.
@@ -223,6 +226,7 @@ impl Aggregate for Task {
                 status: created.status,
                 due_date: created.due_date,
                 completed_at: None,
+                dismiss_reason: None,
                 position: created.position.clone(),
                 labels: created.labels.clone(),
                 created_by: created.created_by,
@@ -237,9 +241,12 @@ impl Aggregate for Task {
                 task.list_id = moved.list_id;
                 task.position.clone_from(&moved.position);
             }),
-            Event::StatusChanged(changed) => state.with(|task| task.stand(changed.status, None)),
-            Event::Completed(completed) => state.with(|task| task.stand(Status::Done, Some(completed.completed_at))),
-            Event::Reopened(Reopened {}) => state.with(|task| task.stand(Status::Open, None)),
+            Event::StatusChanged(changed) => state.with(|task| task.stand(changed.status)),
+            Event::Completed(completed) => state.with(|task| {
+                task.stand(Status::Done);
+                task.completed_at = Some(completed.completed_at);
+            }),
+            Event::Reopened(Reopened {}) => state.with(|task| task.stand(Status::Open)),
             Event::Labelled(labelled) => state.with(|task| {
                 task.labels.retain(|label| *label != labelled.label_id);
                 task.labels.push(labelled.label_id);
@@ -248,7 +255,10 @@ impl Aggregate for Task {
                 state.with(|task| task.labels.retain(|label| *label != unlabelled.label_id))
             }
             Event::Nested(nested) => state.with(|task| task.parent_id = nested.parent_id),
-            Event::Dismissed(_) => state.with(|task| task.stand(Status::Dismissed, None)),
+            Event::Dismissed(dismissed) => state.with(|task| {
+                task.stand(Status::Dismissed);
+                task.dismiss_reason.clone_from(&dismissed.reason);
+            }),
             Event::Deleted(Deleted { deleted_at }) => state.with(|task| task.deleted_at = Some(*deleted_at)),
             Event::Restored(Restored {}) => state.with(|task| task.deleted_at = None),
         }
@@ -260,12 +270,36 @@ impl Aggregate for Task {
         let child = task.parent_id.map(|parent| Claim::ordered(CHILD, &[parent.0.as_bytes(), id.as_bytes()]));
         [Some(place), child].into_iter().flatten().collect()
     }
+
+    fn fields(state: &State) -> Fields {
+        state.present().map(Present::fields).unwrap_or_default()
+    }
 }
 
 impl Present {
-    fn stand(&mut self, status: Status, completed_at: Option<DateTime<Utc>>) {
+    fn stand(&mut self, status: Status) {
         self.status = status;
-        self.completed_at = completed_at;
+        self.completed_at = None;
+        self.dismiss_reason = None;
+    }
+
+    fn fields(&self) -> Fields {
+        Fields::from([
+            ("list_id", json!(self.list_id)),
+            ("parent_id", json!(self.parent_id)),
+            ("title", json!(self.title)),
+            ("description", json!(self.description)),
+            ("priority", json!(self.priority)),
+            ("status", json!(self.status)),
+            ("due_date", json!(self.due_date)),
+            ("completed_at", json!(self.completed_at)),
+            ("dismiss_reason", json!(self.dismiss_reason)),
+            ("position", json!(self.position)),
+            ("labels", json!(self.labels)),
+            ("created_by", json!(self.created_by)),
+            ("extracted_from", json!(self.extracted_from)),
+            ("deleted_at", json!(self.deleted_at)),
+        ])
     }
 }
 

@@ -7,10 +7,11 @@ use orbit_events::{
     UserId,
     users::login::{Event, LoggedIn, LoggedOut, Reason, RefreshReuseDetected, Refreshed},
 };
+use serde_json::json;
 use uuid::Uuid;
 
 use super::{DeviceName, UserAgent};
-use crate::{Aggregate, Claim, Context, Secret, aggregate::rejections};
+use crate::{Aggregate, Claim, Context, Fields, Secret, aggregate::rejections};
 
 /// Scope of the claim on a login's id; scanned by user, it gives the devices that are logged in.
 pub const USER: &str = "logins.user";
@@ -161,6 +162,18 @@ impl Aggregate for Login {
     fn claims(state: &State, id: Uuid, user: UserId) -> Vec<Claim> {
         let claim = |_: &Active| Claim::ordered(USER, &[user.0.as_bytes(), id.as_bytes()]);
         state.active().map(claim).into_iter().collect()
+    }
+
+    fn fields(state: &State) -> Fields {
+        let Some(Active { expires_at, device_name, user_agent, address, .. }) = state.active() else {
+            return Fields::new();
+        };
+        Fields::from([
+            ("device_name", json!(device_name)),
+            ("user_agent", json!(user_agent)),
+            ("address", json!(address)),
+            ("expires_at", json!(expires_at)),
+        ])
     }
 }
 

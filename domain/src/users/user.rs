@@ -4,11 +4,11 @@ use orbit_events::{
     UserId, users,
     users::user::{Erased, Event, PasswordChanged, PreferencesChanged, ProfileChanged, Registered},
 };
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::{AvatarUrl, Email, Locale, Name, PreferencesPatch, TimeZone, WorkingHours, preferences::MAX_BYTES};
-use crate::{Aggregate, Claim, Context, Secret, aggregate::rejections};
+use crate::{Aggregate, Claim, Context, Fields, Secret, aggregate::rejections};
 
 /// Scope of the claim on an e-mail address.
 pub const EMAIL: &str = "users.email";
@@ -196,6 +196,20 @@ impl Aggregate for User {
 
     fn claims(state: &State, _: Uuid, _: UserId) -> Vec<Claim> {
         state.present().map(|user| folded_claim(&user.email.to_lowercase())).into_iter().collect()
+    }
+
+    fn fields(state: &State) -> Fields {
+        let Some(Present { email, profile, preferences, .. }) = state.present() else { return Fields::new() };
+        let users::Profile { name, avatar_url, time_zone, locale, working_hours } = profile;
+        Fields::from([
+            ("email", json!(email)),
+            ("name", json!(name)),
+            ("avatar_url", json!(avatar_url)),
+            ("time_zone", json!(time_zone)),
+            ("locale", json!(locale)),
+            ("working_hours", json!(working_hours)),
+            ("preferences", json!(preferences)),
+        ])
     }
 }
 

@@ -39,9 +39,9 @@ pub async fn make(admin: &mut PgConnection, names: &[&str], job: Uuid, origin: &
         job,
         origin
     )
-        .execute(&mut *transaction)
-        .await
-        .map_err(Fault::database(attempt))?;
+    .execute(&mut *transaction)
+    .await
+    .map_err(Fault::database(attempt))?;
     transaction.commit().await.map_err(Fault::database(attempt))
 }
 

@@ -6,6 +6,7 @@ pub mod checkpoints;
 mod conditions;
 mod filters;
 mod fixed;
+pub mod history;
 pub mod tasks;
 pub mod users;
 mod words;
@@ -22,6 +23,7 @@ pub fn routes() -> OpenApiRouter<Reads> {
         .merge(tasks::router())
         .merge(activities::router())
         .merge(admin::router())
+        .merge(history::router())
 }
 
 /// The projections whose checkpoints are waited for.

@@ -3,6 +3,7 @@
 
 mod arbitrary;
 mod document;
+mod histories;
 mod journeys;
 mod outages;
 mod rebuilds;

@@ -84,4 +84,4 @@ fn command() -> impl Strategy<Value = Command> {
     ]
 }
 
-laws!(Label, command());
+laws!(Label, command(), absent: State::Absent | State::Removed);

@@ -146,4 +146,4 @@ fn command() -> impl Strategy<Value = Command> {
     ]
 }
 
-laws!(List, command());
+laws!(List, command(), absent: State::Absent | State::Removed);

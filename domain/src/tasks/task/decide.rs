@@ -51,6 +51,7 @@ fn creation(state: &State, create: Create, context: &Context) -> Facts {
             asked = asked.with(|asked| {
                 asked.position.clone_from(&task.position);
                 asked.completed_at = task.completed_at;
+                asked.dismiss_reason.clone_from(&task.dismiss_reason);
             });
             if asked == *state { Ok(vec![]) } else { Err(Rejection::Exists) }
         }

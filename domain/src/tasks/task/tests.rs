@@ -218,4 +218,4 @@ fn command() -> impl Strategy<Value = Command> {
     ]
 }
 
-laws!(Task, command());
+laws!(Task, command(), absent: State::Absent);

@@ -16,6 +16,7 @@ mod read;
 pub mod relay;
 mod store;
 mod stored;
+mod undo;
 mod unit;
 mod vault;
 
@@ -29,5 +30,6 @@ pub use loaded::Loaded;
 pub use read::{Head, Log};
 pub use store::{EventStore, Settings};
 pub use stored::{Stored, Unreadable};
-pub use unit::{Answer, Mode, Origin, Refused, Unit};
+pub use undo::{Done, LOOKBACK, Wanted};
+pub use unit::{Answer, Contested, Mode, Origin, Refused, Unit};
 pub use vault::{MasterKey, Vault};

@@ -7,6 +7,8 @@ use orbit_events::{Actor, Fact, UserId};
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::undo::Reversal;
+
 /// What a decision may know beside the state and the command.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Context {
@@ -49,6 +51,9 @@ pub trait Aggregate: 'static {
     /// What is known of it: empty before its first fact and when it is gone. Two facts apart, this is what changed; so
     /// it has whatever a user may want to see changed, and never a secret, nor a hash of one.
     fn fields(state: &Self::State) -> Fields;
+
+    /// How a fact can be taken back. Every fact is named here: whoever adds one decides.
+    fn reversal(event: &Self::Event) -> Reversal;
 }
 
 /// A key that at most one stream holds within its scope.

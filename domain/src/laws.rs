@@ -8,8 +8,9 @@ use proptest::{prelude::*, sample::Index};
 use uuid::Uuid;
 
 use crate::{
-    Aggregate, Context, Invalid, Reject,
+    Aggregate, Context, Fields, Invalid, Reject,
     given::{context, now, stream, user},
+    undo::{self, Change, Reversal},
 };
 
 /// Somebody acts, at some later moment.
@@ -68,6 +69,57 @@ pub(crate) fn survive<A: Aggregate>(facts: Vec<Index>, commands: &[A::Command], 
     }
 }
 
+/// Takes the newest fact back, and then the taking back: the fields are as before it, and then as after it.
+pub(crate) fn take_back<A: Aggregate>(commands: Vec<A::Command>, set_back: fn(&Fields) -> A::Command) {
+    let mut states = vec![A::State::default()];
+    let mut newest = None;
+    let contexts = contexts(commands.len());
+    for (command, context) in commands.into_iter().zip(contexts) {
+        for fact in A::decide(&states[states.len() - 1], command, &context).unwrap_or_default() {
+            states.push(A::evolve(states[states.len() - 1].clone(), &fact));
+            newest = Some(fact);
+        }
+    }
+    let Some(Reversal::ByFacts) = newest.as_ref().map(A::reversal) else { return };
+    let now = &states[states.len() - 1];
+    let (before, after) = (A::fields(&states[states.len() - 2]), A::fields(now));
+    let (undone, facts) = without::<A>(now, &before, &after, set_back);
+    assert_same(&A::fields(&undone), &before);
+    if facts.iter().all(|fact| A::reversal(fact) == Reversal::ByFacts) {
+        let (redone, _) = without::<A>(&undone, &after, &A::fields(&undone), set_back);
+        assert_same(&A::fields(&redone), &after);
+    }
+}
+
+fn without<A: Aggregate>(
+    now: &A::State,
+    before: &Fields,
+    after: &Fields,
+    set_back: fn(&Fields) -> A::Command,
+) -> (A::State, Vec<A::Event>) {
+    let change = Change { before: before.clone(), after: after.clone() };
+    let target = undo::without(&A::fields(now), &[change]).expect("nothing has changed since");
+    let facts = A::decide(now, set_back(&target), &context()).expect("what was so may be so again");
+    (facts.iter().fold(now.clone(), A::evolve), facts)
+}
+
+/// The same but for the order of sets; and what never was may be in the trash.
+fn assert_same(fields: &Fields, expected: &Fields) {
+    if expected.is_empty() && fields.get("deleted_at").is_some_and(|at| !at.is_null()) {
+        return;
+    }
+    let sorted = |fields: &Fields| {
+        let mut fields = fields.clone();
+        for value in fields.values_mut() {
+            if let Some(entries) = value.as_array_mut() {
+                entries.sort_by_key(ToString::to_string);
+            }
+        }
+        fields
+    };
+    assert_eq!(sorted(fields), sorted(expected));
+}
+
 fn assert_claims_are_distinct<A: Aggregate>(state: &A::State) {
     let claims = A::claims(state, stream(), user());
     let distinct: HashSet<_> = claims.iter().collect();
@@ -106,6 +158,18 @@ pub(crate) fn parsed<T: std::fmt::Debug + Clone + 'static>(
 
 /// The laws of one aggregate, given a strategy for its commands and the states in which there is nothing to know.
 macro_rules! laws {
+    ($aggregate:ty, $command:expr, absent: $absent:pat, set_back: $set_back:expr) => {
+        $crate::laws::laws!($aggregate, $command, absent: $absent);
+
+        proptest::proptest! {
+            #[test]
+            fn taking_the_newest_fact_back_brings_the_fields_before_it_and_once_more_those_after_it(
+                commands in proptest::collection::vec($command, 1..20),
+            ) {
+                $crate::laws::take_back::<$aggregate>(commands, $set_back);
+            }
+        }
+    };
     ($aggregate:ty, $command:expr, absent: $absent:pat) => {
         proptest::proptest! {
             #[test]

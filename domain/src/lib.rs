@@ -7,6 +7,7 @@ mod aggregate;
 mod values;
 
 pub mod tasks;
+pub mod undo;
 pub mod users;
 
 #[cfg(test)]

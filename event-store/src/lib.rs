@@ -18,6 +18,7 @@ pub mod relay;
 mod replay;
 mod store;
 mod stored;
+mod undo;
 mod unit;
 mod vault;
 
@@ -32,5 +33,6 @@ pub use read::{Head, Log};
 pub use replay::Which;
 pub use store::{EventStore, Settings};
 pub use stored::{Opened, Stored, Unreadable};
-pub use unit::{Answer, Mode, Origin, Refused, Unit};
+pub use undo::{Done, LOOKBACK, Wanted};
+pub use unit::{Answer, Contested, Mode, Origin, Refused, Unit};
 pub use vault::{MasterKey, Vault};

@@ -8,7 +8,6 @@ use orbit_events::{
         task::{Deleted, Event, Reopened, Restored},
     },
 };
-use serde_json::json;
 use uuid::Uuid;
 
 use super::{
@@ -16,9 +15,10 @@ use super::{
     order::Slot,
     tree::{Lineage, MAX_DEPTH},
 };
-use crate::{Aggregate, Claim, Context, Fields, aggregate::rejections};
+use crate::{Aggregate, Claim, Context, Fields, aggregate::rejections, undo::Reversal};
 
 mod decide;
+mod set_back;
 
 /// Scope of the claim on a task's place; scanned by list, it gives the tasks of a list in order.
 pub const ORDER: &str = "tasks.order";
@@ -127,6 +127,8 @@ pub enum Command {
     Delete,
     /// Take it out of the trash.
     Restore(Restore),
+    /// Make it what it was.
+    SetBack(Box<SetBack>),
 }
 
 /// Where a task is to stand.
@@ -188,6 +190,15 @@ pub struct Restore {
     /// Where it is to stand, if its old place is lost: the list was removed, or another task has taken the place.
     pub place: Option<Place>,
     /// The task it was part of, as it is now. Absent, or no longer possible, it comes back as part of none.
+    pub lineage: Option<Lineage>,
+}
+
+/// What a task is to be again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SetBack {
+    /// What it was. The caller has looked whether its list is there and its place free.
+    pub to: Present,
+    /// Where it would stand as part of the task that it was part of.
     pub lineage: Option<Lineage>,
 }
 
@@ -274,6 +285,26 @@ impl Aggregate for Task {
     fn fields(state: &State) -> Fields {
         state.present().map(Present::fields).unwrap_or_default()
     }
+
+    fn reversal(event: &Event) -> Reversal {
+        match event {
+            Event::Created(_)
+            | Event::Retitled(_)
+            | Event::Described(_)
+            | Event::Prioritised(_)
+            | Event::Scheduled(_)
+            | Event::Moved(_)
+            | Event::StatusChanged(_)
+            | Event::Completed(_)
+            | Event::Reopened(_)
+            | Event::Labelled(_)
+            | Event::Unlabelled(_)
+            | Event::Nested(_)
+            | Event::Dismissed(_)
+            | Event::Deleted(_)
+            | Event::Restored(_) => Reversal::ByFacts,
+        }
+    }
 }
 
 impl Present {
@@ -281,25 +312,6 @@ impl Present {
         self.status = status;
         self.completed_at = None;
         self.dismiss_reason = None;
-    }
-
-    fn fields(&self) -> Fields {
-        Fields::from([
-            ("list_id", json!(self.list_id)),
-            ("parent_id", json!(self.parent_id)),
-            ("title", json!(self.title)),
-            ("description", json!(self.description)),
-            ("priority", json!(self.priority)),
-            ("status", json!(self.status)),
-            ("due_date", json!(self.due_date)),
-            ("completed_at", json!(self.completed_at)),
-            ("dismiss_reason", json!(self.dismiss_reason)),
-            ("position", json!(self.position)),
-            ("labels", json!(self.labels)),
-            ("created_by", json!(self.created_by)),
-            ("extracted_from", json!(self.extracted_from)),
-            ("deleted_at", json!(self.deleted_at)),
-        ])
     }
 }
 

@@ -9,7 +9,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{Scopes, TokenName};
-use crate::{Aggregate, Claim, Context, Fields, Secret, aggregate::rejections};
+use crate::{Aggregate, Claim, Context, Fields, Secret, aggregate::rejections, undo::Reversal};
 
 /// Scope of the claim on a token's id; scanned by user, it gives the tokens that are not revoked.
 pub const USER: &str = "api_tokens.user";
@@ -129,6 +129,13 @@ impl Aggregate for ApiToken {
     fn fields(state: &State) -> Fields {
         let Some(Present { name, scopes, expires_at, .. }) = state.present() else { return Fields::new() };
         Fields::from([("name", json!(name)), ("scopes", json!(scopes)), ("expires_at", json!(expires_at))])
+    }
+
+    fn reversal(event: &Event) -> Reversal {
+        match event {
+            Event::Issued(_) => Reversal::Never("an API token that was given out ends by being revoked"),
+            Event::Revoked(_) => Reversal::Never("an API token that was revoked never becomes good again"),
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use orbit_events::{
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::{Aggregate, Claim, Context, Fields, aggregate::rejections};
+use crate::{Aggregate, Claim, Context, Fields, aggregate::rejections, undo::Reversal};
 
 mod settings;
 
@@ -180,6 +180,17 @@ impl Aggregate for Connection {
             ("cursor", json!(cursor)),
             ("failure", json!(failure)),
         ])
+    }
+
+    fn reversal(event: &Event) -> Reversal {
+        match event {
+            // Settings say which server is shown which secret: mixed with later ones they would show it to another.
+            Event::Connected(_) => Reversal::Never("an account was connected; disconnect it"),
+            Event::SettingsChanged(_) => Reversal::Never("the server that was named may have been shown the secret"),
+            Event::SyncProgressed(_) => Reversal::Never("what came in from elsewhere has come in"),
+            Event::SyncFailed(_) => Reversal::Never("what failed elsewhere has failed"),
+            Event::Disconnected(_) => Reversal::Never("an account that was disconnected has to be connected again"),
+        }
     }
 }
 

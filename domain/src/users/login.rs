@@ -11,7 +11,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{DeviceName, UserAgent};
-use crate::{Aggregate, Claim, Context, Fields, Secret, aggregate::rejections};
+use crate::{Aggregate, Claim, Context, Fields, Secret, aggregate::rejections, undo::Reversal};
 
 /// Scope of the claim on a login's id; scanned by user, it gives the devices that are logged in.
 pub const USER: &str = "logins.user";
@@ -174,6 +174,16 @@ impl Aggregate for Login {
             ("address", json!(address)),
             ("expires_at", json!(expires_at)),
         ])
+    }
+
+    fn reversal(event: &Event) -> Reversal {
+        match event {
+            // Whoever held a token has used it, and a token that was given out is out.
+            Event::LoggedIn(_) => Reversal::Never("a login ends by logging out"),
+            Event::Refreshed(_) => Reversal::Never("a refresh token that was used is used up"),
+            Event::RefreshReuseDetected(_) => Reversal::Never("what was noticed about a token stays noticed"),
+            Event::LoggedOut(_) => Reversal::Never("a device that was logged out has to log in again"),
+        }
     }
 }
 

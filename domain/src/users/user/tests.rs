@@ -198,4 +198,9 @@ fn command() -> impl Strategy<Value = Command> {
     ]
 }
 
-laws!(User, command(), absent: State::Absent | State::Erased);
+/// The command that undo makes of these fields.
+fn set_back(fields: &Fields) -> Command {
+    Command::SetBack(Box::new(Earlier::from_fields(fields).unwrap()))
+}
+
+laws!(User, command(), absent: State::Absent | State::Erased, set_back: set_back);

@@ -219,7 +219,8 @@ async fn two_facts_that_changed_places_are_found() {
     )
     .await;
     let verdict = rig.assert_found(Check::Facts, 301).await;
-    let positions: Vec<_> = verdict.defects.iter().filter_map(|defect| defect.position).collect();
+    let changed = verdict.defects.iter().filter(|defect| defect.check == Check::Facts);
+    let positions: Vec<_> = changed.filter_map(|defect| defect.position).collect();
     assert_eq!(positions, [301, 902], "{verdict:?}");
     rig.stop().await;
 }
@@ -360,7 +361,7 @@ async fn nothing_is_signed_over_a_hole_a_cut_or_a_damaged_tree() {
     let rig = stands(rig).await;
     rig.tamper("UPDATE log.tiles t SET hashes = b.hashes FROM tiles_before b WHERE b.level = t.level AND b.index = t.index")
         .await;
-    rig.tamper("DELETE FROM log.events WHERE position > 200; UPDATE log.head SET position = 200").await;
+    rig.tamper("DELETE FROM log.events WHERE position > 200; UPDATE log.head SET position = 200; TRUNCATE log.streams").await;
     stands(rig).await;
 }
 

@@ -153,8 +153,7 @@ impl Sealer {
             sleep(STANDBY).await;
         }
         metrics::gauge!("orbit_sealer_active").set(1.0);
-        let reader = PgConnection::connect_with(&options).await.map_err(SealFault::Lock)?;
-        let mut course = Course::start(connection, reader).await?;
+        let mut course = Course::start(connection).await?;
         let mut thinned = None::<Instant>;
         loop {
             let head = in_time(read::head(&mut course.connection)).await?;
@@ -191,13 +190,24 @@ impl Sealer {
         let more = behind > BATCH;
         let ((), ahead) = tokio::try_join!(
             in_time(self.keep(&mut course.connection, &folded, head, verifier.clone())),
-            async { if more { in_time(Leaf::read(&mut course.reader, after, BATCH)).await } else { Ok(Vec::new()) } },
+            async { if more { self.read_ahead(&mut course.reader, after).await } else { Ok(Vec::new()) } },
         )?;
         (course.frontier, course.ahead, course.signed) = (folded.frontier, ahead, Some(verifier));
         metrics::histogram!("orbit_seal_seconds").record(begun.elapsed());
         metrics::counter!("orbit_sealed_events_total").increment(facts);
         self.observe(after, head.position);
         Ok(more)
+    }
+
+    async fn read_ahead(&self, reader: &mut Option<PgConnection>, after: i64) -> Result<Vec<Leaf>, SealFault> {
+        let reader = match reader {
+            Some(reader) => reader,
+            None => {
+                let options = self.pool.connect_options();
+                reader.insert(PgConnection::connect_with(&options).await.map_err(SealFault::Lock)?)
+            }
+        };
+        in_time(Leaf::read(reader, after, BATCH)).await
     }
 
     /// Writes tiles and checkpoint, in one transaction: neither is there without the other.
@@ -249,8 +259,8 @@ impl Sealer {
 struct Course {
     /// Holds the lock, and writes.
     connection: PgConnection,
-    /// Reads: not one of the pool's, which commands wait for.
-    reader: PgConnection,
+    /// Reads while the other one writes, once there is more than a batch. Not one of the pool's: commands wait for those.
+    reader: Option<PgConnection>,
     /// The tree so far.
     frontier: Frontier,
     /// The key and origin of the newest checkpoint.
@@ -261,7 +271,7 @@ struct Course {
 
 impl Course {
     /// Goes on where the newest checkpoint is, if the tiles still give its root.
-    async fn start(mut connection: PgConnection, reader: PgConnection) -> Result<Self, SealFault> {
+    async fn start(mut connection: PgConnection) -> Result<Self, SealFault> {
         let newest = in_time(Seal::newest(&mut connection)).await?;
         let frontier = match &newest {
             None => Frontier::default(),
@@ -271,7 +281,7 @@ impl Course {
             }
         };
         let signed = newest.map(|seal| seal.verifier);
-        Ok(Self { connection, reader, frontier, signed, ahead: Vec::new() })
+        Ok(Self { connection, reader: None, frontier, signed, ahead: Vec::new() })
     }
 
     /// The next facts, at least as many as there must be.
@@ -280,7 +290,7 @@ impl Course {
         let expected = usize::try_from(behind.min(BATCH)).unwrap_or(0);
         let mut batch = std::mem::take(&mut self.ahead);
         if batch.len() < expected {
-            batch = in_time(Leaf::read(&mut self.reader, sealed, BATCH)).await?;
+            batch = in_time(Leaf::read(&mut self.connection, sealed, BATCH)).await?;
         }
         // Invariant 1: whoever has seen the head sees every position up to it.
         let mut positions = batch.iter().map(|leaf| leaf.position);

@@ -1,6 +1,7 @@
 //! Every route that reads, by context; and what their questions have in common.
 
 pub mod activities;
+mod audit;
 pub mod checkpoints;
 mod conditions;
 mod filters;
@@ -16,7 +17,7 @@ use crate::{app::Reads, reader::Context};
 /// All routes.
 pub fn routes() -> OpenApiRouter<Reads> {
     // One line per context.
-    OpenApiRouter::new().merge(users::router()).merge(tasks::router()).merge(activities::router())
+    OpenApiRouter::new().merge(users::router()).merge(tasks::router()).merge(activities::router()).merge(audit::router())
 }
 
 /// The projections whose checkpoints are waited for.

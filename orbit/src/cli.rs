@@ -6,7 +6,7 @@ use std::{process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand};
 
-use crate::{bench, completions, doctor, failure, parked, ready, schema, serve, settings, up};
+use crate::{audit, bench, completions, doctor, failure, parked, ready, schema, serve, settings, up, verify};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -44,6 +44,10 @@ enum Command {
     Migrate(schema::Args),
     /// Check runtime, database, broker, positions and lag, and print a table
     Doctor(Box<doctor::Args>),
+    /// Verify that nothing in the log was changed: positions, streams, hashes, signatures, read models
+    Verify(Box<verify::Args>),
+    /// What a witness outside needs
+    Audit(audit::Args),
     /// Facts that a projection could not apply: list, retry, discard
     Parked(parked::Args),
     /// Ask a running process whether it is ready
@@ -87,6 +91,8 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Serve(args) => serve::run(args).await,
         Command::Migrate(args) => schema::run(args).await,
         Command::Doctor(args) => doctor::run(*args).await,
+        Command::Verify(args) => verify::run(*args).await,
+        Command::Audit(args) => audit::run(args).await,
         Command::Parked(args) => parked::run(args).await,
         Command::Ready(args) => ready::run(args).await,
         Command::Config(args) => settings::run(&args),

@@ -12,6 +12,7 @@ mod query;
 mod relay;
 mod report;
 mod scratch;
+mod seal;
 mod server;
 mod work;
 
@@ -43,6 +44,8 @@ enum What {
     Append,
     /// The log to `JetStream`, every ack's sequence checked.
     Relay,
+    /// The log into its Merkle tree: hashes, tiles, signed checkpoints.
+    Seal,
     /// Read models: catching up from the log, and how soon a command is visible.
     Project,
     /// `POST /tasks`, against a route that only verifies the token.
@@ -64,6 +67,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let report = match args.what {
         What::Append => append::run(effort).await?,
         What::Relay => relay::run(effort).await?,
+        What::Seal => seal::run(effort).await?,
         What::Project => project::run(effort).await?,
         What::Http => http::run(effort).await?,
         What::Query => query::run(effort).await?,

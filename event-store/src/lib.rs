@@ -12,6 +12,7 @@ mod fault;
 mod idempotency;
 mod lane;
 mod loaded;
+pub mod proof;
 mod read;
 pub mod rebuilds;
 pub mod relay;

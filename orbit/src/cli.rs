@@ -7,7 +7,8 @@ use std::{process::ExitCode, time::Duration};
 use clap::{Parser, Subcommand};
 
 use crate::{
-    bench, completions, doctor, failure, parked, projections, ready, rebuild, replay, schema, serve, settings, up,
+    audit, bench, completions, doctor, failure, parked, projections, ready, rebuild, replay, schema, serve, settings,
+    up, verify,
 };
 
 const EXAMPLES: &str = "\
@@ -46,6 +47,10 @@ enum Command {
     Migrate(schema::Args),
     /// Check runtime, database, broker, positions and lag, and print a table
     Doctor(Box<doctor::Args>),
+    /// Verify that nothing in the log was changed: positions, streams, hashes, signatures, read models
+    Verify(Box<verify::Args>),
+    /// What a witness outside needs
+    Audit(audit::Args),
     /// Facts that a projection could not apply: list, retry, discard
     Parked(parked::Args),
     /// Show the projections: version, position, lag, size, parked facts, rebuilds under way
@@ -95,6 +100,8 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Serve(args) => serve::run(args).await,
         Command::Migrate(args) => schema::run(args).await,
         Command::Doctor(args) => doctor::run(*args).await,
+        Command::Verify(args) => verify::run(*args).await,
+        Command::Audit(args) => audit::run(args).await,
         Command::Parked(args) => parked::run(args).await,
         Command::Projections(args) => projections::run(args).await,
         Command::Rebuild(args) => rebuild::run(*args).await,

@@ -2,8 +2,10 @@
 //! that sees every process.
 //!
 //! Reading order: [`cli`] (the words) · [`up`] (servers, secrets, schema, all roles in one process) · [`serve`] (one
-//! role) · [`schema`] (migrations) · [`doctor`] · [`parked`] · `replay` · [`settings`] · [`mod@bench`].
+//! role) · [`schema`] (migrations) · [`doctor`] · [`verify`] · [`audit`] · [`parked`] · `projections` · `rebuild` ·
+//! `replay` · [`settings`] · [`mod@bench`].
 
+pub mod audit;
 pub mod bench;
 pub mod cli;
 mod completions;
@@ -20,5 +22,6 @@ pub mod schema;
 pub mod serve;
 pub mod settings;
 pub mod up;
+pub mod verify;
 
 pub use cli::main;

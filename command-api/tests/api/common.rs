@@ -18,6 +18,7 @@ use orbit_platform::{
     http::{layers::serve_layers, limits::RateLimiter},
     postgres,
     shutdown::Shutdown,
+    signing::SigningKey,
 };
 use orbit_testing::{TestDatabase, TestNats};
 use serde_json::{Value, json};
@@ -171,6 +172,7 @@ async fn parts(config: &Config, clock: Clock, nats: &TestNats, limited: Limited)
         nats_prefix: nats.prefix().to_owned(),
         clock: clock.clone(),
         master_key: MasterKey::new([7; 32]),
+        proof_key: SigningKey::from_seed(&[7; 32]).unwrap(),
         signer: TokenSigner::from_args(&config.auth, Environment::Development, clock.clone()).unwrap(),
         verifier: TokenVerifier::from_args(&config.auth, Environment::Development, clock).unwrap(),
         admins: Admins::from_args(&config.auth, Environment::Development),

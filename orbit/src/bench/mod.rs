@@ -13,6 +13,7 @@ mod rebuild;
 mod relay;
 mod report;
 mod scratch;
+mod seal;
 mod server;
 mod work;
 
@@ -44,6 +45,8 @@ enum What {
     Append,
     /// The log to `JetStream`, every ack's sequence checked.
     Relay,
+    /// The log into its Merkle tree: hashes, tiles, signed checkpoints.
+    Seal,
     /// Read models: catching up from the log, and how soon a command is visible.
     Project,
     /// `POST /tasks`, against a route that only verifies the token.
@@ -67,6 +70,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let report = match args.what {
         What::Append => append::run(effort).await?,
         What::Relay => relay::run(effort).await?,
+        What::Seal => seal::run(effort).await?,
         What::Project => project::run(effort).await?,
         What::Http => http::run(effort).await?,
         What::Query => query::run(effort).await?,

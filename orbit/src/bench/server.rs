@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
+use anyhow::Context as _;
 use axum::{Router, http::StatusCode, middleware::from_fn_with_state, routing::post};
 use chrono::TimeDelta;
 use clap::Parser;
@@ -11,8 +12,9 @@ use orbit_platform::{
     auth::{self, Admins, Guard, TokenSigner, TokenVerifier},
     config::{AuthArgs, Environment, HttpArgs, Secret, generate_signing_key},
     http::{cursor::CursorKey, layers::serve_layers, limits::RateLimiter, serve},
-    postgres,
+    postgres, random,
     shutdown::Shutdown,
+    signing::SigningKey,
 };
 use orbit_query_api::app as query_api;
 use orbit_runtime::MASTER_KEY;
@@ -75,6 +77,7 @@ impl Server {
             nats_prefix: Scratch::PREFIX.to_owned(),
             clock: clock.clone(),
             master_key: scratch.master_key.clone(),
+            proof_key: SigningKey::from_seed(&random::bytes()).context("a proof key could not be made")?,
             signer,
             verifier: verifier.clone(),
             admins: Admins::from_args(&auth, environment),

@@ -14,6 +14,7 @@ use orbit_platform::{
     nats::{self, FirstConnection},
     postgres,
     shutdown::{self, Shutdown},
+    signing::SigningKey,
     telemetry::metrics,
 };
 use orbit_query_api::app as query_api;
@@ -112,6 +113,7 @@ impl Stack {
             nats_prefix: args.nats.nats_prefix.clone(),
             clock: clock.clone(),
             master_key: MasterKey::new(*master.expose()),
+            proof_key: SigningKey::from_args(&args.proof, environment)?,
             signer: TokenSigner::from_args(&args.auth, environment, clock.clone())?,
             verifier: verifier.clone(),
             admins: admins.clone(),

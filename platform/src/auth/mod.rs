@@ -11,6 +11,7 @@ mod token;
 pub use admins::Admins;
 pub use caller::{Caller, Scopes, TokenKind};
 pub use guard::{API_TOKEN_PREFIX, ApiTokens, Guard, guard};
+pub(crate) use keys::pem_blocks;
 pub use keys::{Fault, Jwks};
 pub use opaque::OpaqueToken;
 pub use token::{AccessToken, Claims, Refusal, SetupFault, TokenSigner, TokenVerifier};

@@ -2,6 +2,7 @@
 
 pub mod activities;
 pub mod admin;
+mod audit;
 pub mod checkpoints;
 mod conditions;
 mod filters;
@@ -24,6 +25,7 @@ pub fn routes() -> OpenApiRouter<Reads> {
         .merge(activities::router())
         .merge(admin::router())
         .merge(history::router())
+        .merge(audit::router())
 }
 
 /// The projections whose checkpoints are waited for.

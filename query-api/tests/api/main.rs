@@ -4,6 +4,7 @@
 
 mod activities;
 mod api_tokens;
+mod audit;
 mod bad_input;
 mod documents;
 mod freshness;

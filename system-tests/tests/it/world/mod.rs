@@ -22,6 +22,7 @@ use orbit_platform::{
     postgres,
     problem::{self, Registry},
     shutdown::Shutdown,
+    signing::SigningKey,
 };
 use orbit_query_api::app as query_api;
 use orbit_testing::{TestDatabase, TestNats, eventually};
@@ -300,6 +301,7 @@ async fn front(settings: Settings, life: Shutdown) -> SocketAddr {
         nats_prefix: nats.nats_prefix.clone(),
         clock: clock.clone(),
         master_key: MasterKey::new(KEY),
+        proof_key: SigningKey::from_seed(&KEY).unwrap(),
         signer: TokenSigner::from_args(auth, Environment::Development, clock.clone()).unwrap(),
         verifier: verifier.clone(),
         admins: Admins::from_args(auth, Environment::Development),

@@ -6,7 +6,7 @@ use std::{process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand};
 
-use crate::{bench, completions, doctor, failure, parked, ready, schema, serve, settings, up};
+use crate::{backup, bench, completions, doctor, failure, parked, ready, restore, schema, serve, settings, up};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -46,6 +46,10 @@ enum Command {
     Doctor(Box<doctor::Args>),
     /// Facts that a projection could not apply: list, retry, discard
     Parked(parked::Args),
+    /// Copy the database into a directory while Orbit runs: facts, read models and keys apart
+    Backup(backup::Args),
+    /// Make a database out of a backup, with a new epoch
+    Restore(Box<restore::Args>),
     /// Ask a running process whether it is ready
     Ready(ready::Args),
     /// Show the settings in effect, without secrets
@@ -88,6 +92,8 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Migrate(args) => schema::run(args).await,
         Command::Doctor(args) => doctor::run(*args).await,
         Command::Parked(args) => parked::run(args).await,
+        Command::Backup(args) => backup::run(args).await,
+        Command::Restore(args) => restore::run(*args).await,
         Command::Ready(args) => ready::run(args).await,
         Command::Config(args) => settings::run(&args),
         Command::EnvExample(_) => settings::print_example(),

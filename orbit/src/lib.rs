@@ -2,8 +2,10 @@
 //! that sees every process.
 //!
 //! Reading order: [`cli`] (the words) · [`up`] (servers, secrets, schema, all roles in one process) · [`serve`] (one
-//! role) · [`schema`] (migrations) · [`doctor`] · [`parked`] · [`settings`] · [`mod@bench`].
+//! role) · [`schema`] (migrations) · [`doctor`] · [`parked`] ·
+//! [`backup`] · [`restore`] · [`settings`] · [`mod@bench`].
 
+pub mod backup;
 pub mod bench;
 pub mod cli;
 mod completions;
@@ -13,6 +15,7 @@ pub mod parked;
 mod place;
 mod print;
 mod ready;
+pub mod restore;
 pub mod schema;
 pub mod serve;
 pub mod settings;

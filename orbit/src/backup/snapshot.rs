@@ -36,18 +36,18 @@ impl Snapshot {
         let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
                      SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL transaction_timeout = 0";
         sqlx::raw_sql(begin).execute(&mut connection).await.context(attempted)?;
-        // In the transaction, so that they are of the same moment.
-        let state = schema::state(&mut connection).await.context("cannot read which migrations the database has")?;
-        // An older schema than this program's may be copied: that is what one does before an upgrade.
-        if !matches!(state, State::Behind(_)) {
-            state.require_current()?;
-        }
         let there: bool = sqlx::query_scalar("SELECT to_regclass('log.head') IS NOT NULL")
             .fetch_one(&mut connection)
             .await
             .context(attempted)?;
         if !there {
             bail!("the database holds no Orbit: correct DATABASE_URL");
+        }
+        // In the transaction, so that they are of the same moment.
+        let state = schema::state(&mut connection).await.context("cannot read which migrations the database has")?;
+        // An older schema than this program's may be copied: that is what one does before an upgrade.
+        if !matches!(state, State::Behind(_)) {
+            state.require_current()?;
         }
         let row = sqlx::query(
             "SELECT pg_export_snapshot(), h.position, h.epoch,

@@ -31,7 +31,9 @@ BEGIN
         EXCEPTION WHEN duplicate_object OR unique_violation THEN
             NULL;
         END;
-        EXECUTE format('GRANT %I TO CURRENT_USER', name);
+        IF NOT pg_has_role(current_user, name, 'MEMBER') THEN
+            EXECUTE format('GRANT %I TO CURRENT_USER', name);
+        END IF;
     END LOOP;
 END
 $$";

@@ -107,9 +107,8 @@ pub async fn run(mut args: Args) -> anyhow::Result<()> {
 /// The key that the users' keys were wrapped with. A new one, as a fresh home would get, could not read them.
 fn find_master_key(args: &mut Args, home: &Home) -> anyhow::Result<MasterKey> {
     let environment = args.environment.environment;
-    let given = args.keys_args.master_key.is_some() || args.keys_args.master_key_file.is_some();
     let file = home.secrets_dir().join(MASTER_KEY);
-    if !given && !file.exists() {
+    if !secrets::gives_master_key(&args.keys_args) && !file.exists() {
         bail!(
             "there is no master key in {}: put the one of the Orbit that was backed up there, or set ORBIT_MASTER_KEY; it is not in the backup, and without it nobody can read that",
             file.display()

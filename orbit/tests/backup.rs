@@ -126,11 +126,11 @@ fn stream_of(answer: &Value) -> String {
 /// Read models as they are, and as the log folds into fresh tables.
 async fn same_as_a_fresh_fold(home: &TestHome) {
     let tables: Vec<&str> = projections::ALL.iter().flat_map(|projection| projection.tables).copied().collect();
-    let made = tables.iter().copied().chain(["checkpoints", "parked"]);
-    let made: String =
-        made.map(|table| format!("CREATE TABLE fold.{table} (LIKE view.{table} INCLUDING ALL);")).collect();
+    let shapes = tables.iter().copied().chain(["checkpoints", "parked"]);
+    let shapes = shapes.map(|table| format!("CREATE TABLE fold.{table} (LIKE view.{table} INCLUDING ALL);"));
+    let shapes = shapes.collect::<Vec<_>>().concat();
     let pool = pool(home).await;
-    let sql = format!("BEGIN; CREATE SCHEMA fold AUTHORIZATION {ROLE}; SET LOCAL ROLE {ROLE}; {made} COMMIT;");
+    let sql = format!("BEGIN; CREATE SCHEMA fold AUTHORIZATION {ROLE}; SET LOCAL ROLE {ROLE}; {shapes} COMMIT;");
     sqlx::raw_sql(AssertSqlSafe(sql)).execute(&pool).await.unwrap();
     let fold = postgres::connect_as(&database(home), "fold", Some("fold,public"), ROLE).await.unwrap();
     let key = fs::read_to_string(home.path().join("secrets/master-key")).unwrap();
@@ -175,13 +175,13 @@ async fn a_backup_made_while_people_write_comes_back_in_a_fresh_home_up_to_its_p
         n
     };
     let mut command = backup(&home.path(), &dir);
-    let make = async {
+    let copying = async {
         let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
         done.store(true, Ordering::Relaxed);
         answer(&output)
     };
     let writers = futures_util::future::join_all((0..WRITERS).map(writer));
-    let (made, written) = tokio::join!(make, writers);
+    let (made, written) = tokio::join!(copying, writers);
     let position = made["position"].as_i64().unwrap();
     let acknowledged = acknowledged.into_inner().unwrap();
     let last = *acknowledged.last_key_value().unwrap().0;
@@ -406,7 +406,7 @@ async fn what_an_unfinished_restore_left_is_cleared_away_and_a_failing_one_leave
     sqlx::raw_sql(AssertSqlSafe(mark)).execute(&mut sample.admin).await.unwrap();
     let restored = answer(&sample.restore(&good, &[]).output().unwrap());
     let name = sample.name.clone();
-    assert_eq!(sample.databases().await, [name.clone()]);
+    assert_eq!(sample.databases().await, std::slice::from_ref(&name));
 
     let said = refused(&mut sample.with_another_key(&good, &["--replace"]));
     assert!(said.contains("wrapped with another master key"), "{said}");

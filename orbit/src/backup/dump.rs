@@ -170,7 +170,7 @@ impl Writer<'_> {
     }
 }
 
-/// A name that pg_dump takes as it is and not as a pattern.
+/// A name that `pg_dump` takes as it is and not as a pattern.
 fn quote(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }

@@ -14,6 +14,7 @@ pub mod tools;
 use std::{path::PathBuf, time::Instant};
 
 use anyhow::bail;
+use indicatif::DecimalBytes;
 use orbit_platform::{clock::Clock, config::DatabaseArgs, shutdown::Shutdown};
 use orbit_runtime::Home;
 use serde_json::json;
@@ -95,12 +96,12 @@ async fn copy(home: &Home, database: &DatabaseArgs, draft: &mut Draft) -> anyhow
 }
 
 fn page(manifest: &Manifest, directory: &str, bytes: u64, seconds: f64) -> String {
-    let megabytes = bytes.div_ceil(100_000) as f64 / 10.0;
     format!(
-        "Backed up the log up to position {} into {directory} ({megabytes} MB, {seconds:.1} s).\n\n\
+        "Backed up the log up to position {} into {directory} ({}, {seconds:.1} s).\n\n\
          Keep the master key too, elsewhere: it is not in there, and without it nobody can read the backup.\n\
          {directory}/{KEYS} may be kept elsewhere as well, and for less long: who was erased is in there.\n\
          Restore it with: orbit restore {directory}\n",
-        manifest.position
+        manifest.position,
+        DecimalBytes(bytes)
     )
 }

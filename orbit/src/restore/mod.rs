@@ -10,7 +10,7 @@ mod owner;
 mod source;
 mod target;
 
-use std::path::PathBuf;
+use std::{fmt::Write, path::PathBuf};
 
 use anyhow::bail;
 use orbit_event_store::MasterKey;
@@ -67,7 +67,7 @@ pub struct Args {
     #[command(flatten)]
     database: DatabaseArgs,
     #[command(flatten)]
-    keys_args: KeysArgs,
+    master: KeysArgs,
 }
 
 /// What was done.
@@ -108,14 +108,14 @@ pub async fn run(mut args: Args) -> anyhow::Result<()> {
 fn find_master_key(args: &mut Args, home: &Home) -> anyhow::Result<MasterKey> {
     let environment = args.environment.environment;
     let file = home.secrets_dir().join(MASTER_KEY);
-    if !secrets::gives_master_key(&args.keys_args) && !file.exists() {
+    if !secrets::gives_master_key(&args.master) && !file.exists() {
         bail!(
             "there is no master key in {}: put the one of the Orbit that was backed up there, or set ORBIT_MASTER_KEY; it is not in the backup, and without it nobody can read that",
             file.display()
         );
     }
-    secrets::complete_master_key(environment, home, &mut args.keys_args)?;
-    Ok(MasterKey::new(*args.keys_args.master_key(environment)?.expose()))
+    secrets::complete_master_key(environment, home, &mut args.master)?;
+    Ok(MasterKey::new(*args.master.master_key(environment)?.expose()))
 }
 
 async fn work(
@@ -173,15 +173,17 @@ fn page(done: &Done, source: &Source) -> String {
         page.push_str("Read models are folded anew from the log as soon as a projector runs.\n");
     }
     if done.forgotten > 0 {
-        page.push_str(&format!(
-            "{} users who were erased since were forgotten again: the log is at position {} now.\n",
+        let _ = writeln!(
+            page,
+            "{} users who were erased since were forgotten again: the log is at position {} now.",
             done.forgotten, done.position
-        ));
+        );
     }
     if let Some(aside) = &done.aside {
-        page.push_str(&format!(
-            "The database that was there is called {aside} now; when you need it no more: DROP DATABASE \"{aside}\"\n"
-        ));
+        let _ = writeln!(
+            page,
+            "The database that was there is called {aside} now; when you need it no more: DROP DATABASE \"{aside}\""
+        );
     }
     page.push_str(
         "\nNext: start Orbit, with the same master key, and ask `orbit doctor`.\n\

@@ -14,7 +14,7 @@ use crate::schema;
 
 /// Marks a database that a restore is filling: the next one may remove it.
 const UNFINISHED: &str = "orbit restore: unfinished";
-/// Names are made longer here, and PostgreSQL cuts them at 63 bytes.
+/// Names are made longer here, and `PostgreSQL` cuts them at 63 bytes.
 const LONGEST_NAME: usize = 40;
 
 /// What bears the name now.

@@ -25,7 +25,7 @@ use orbit_platform::{
 };
 use orbit_projector::{ROLE, projections, runner};
 use serde_json::{Value, json};
-use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool, migrate::Migrate};
 
 const PASSWORD: &str = "Correct-Horse-1";
 /// How many people write while the backup is made.
@@ -463,6 +463,33 @@ async fn keys_of_a_later_backup_keep_forgotten_who_was_erased_in_between() {
     up.stop();
     pool.close().await;
     sample.drop_target().await;
+}
+
+#[tokio::test]
+async fn a_backup_from_before_an_upgrade_is_migrated() {
+    let (home, elsewhere) = (TestHome::new().await, tempfile::tempdir().unwrap());
+    let old = orbit_testing::TestDatabase::empty().await;
+    let mut connection = old.pool().acquire().await.unwrap();
+    let table = &orbit_migrations::MIGRATOR.table_name;
+    connection.ensure_migrations_table(table).await.unwrap();
+    let all = orbit_migrations::MIGRATOR.iter().count();
+    for migration in orbit_migrations::MIGRATOR.iter().take(all - 1) {
+        connection.apply(table, migration).await.unwrap();
+    }
+    drop(connection);
+    let dir = elsewhere.path().join("old");
+    let made = answer(&backup(&home.path(), &dir).env("DATABASE_URL", old.url()).output().unwrap());
+    let newest = orbit_migrations::MIGRATOR.iter().last().unwrap().version;
+    assert!(made["schema"].as_i64().unwrap() < newest, "{made}");
+
+    let target = orbit_testing::TestDatabase::empty().await;
+    target.pool().close().await;
+    let key = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
+    let mut command = restore(&home.path(), &dir, &[]);
+    // It takes the place of an empty database without being asked twice.
+    answer(&command.env("DATABASE_URL", target.url()).env("ORBIT_MASTER_KEY", key).output().unwrap());
+    let check = orbit().args(["migrate", "--check"]).env("DATABASE_URL", target.url()).output().unwrap();
+    assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stderr));
 }
 
 #[tokio::test]

@@ -118,7 +118,7 @@ impl Manifest {
 
     /// Refuses what only a newer Orbit can read.
     pub fn require_known_schema(&self) -> anyhow::Result<()> {
-        let newest = MIGRATOR.iter().map(|migration| migration.version).max().unwrap_or_default();
+        let newest = newest_migration();
         if self.schema > newest {
             bail!(
                 "the backup was made by Orbit {} with migration {}, and this program knows migrations up to {newest}: restore it with the newer Orbit",
@@ -127,6 +127,11 @@ impl Manifest {
             );
         }
         Ok(())
+    }
+
+    /// Whether the tables are those that this program's queries are made for; older ones are to be migrated first.
+    pub fn has_present_schema(&self) -> bool {
+        self.schema == newest_migration()
     }
 
     /// Reads a file of this directory through and compares it with what it must be.
@@ -146,6 +151,10 @@ impl Manifest {
         }
         Ok(())
     }
+}
+
+fn newest_migration() -> i64 {
+    MIGRATOR.iter().map(|migration| migration.version).max().unwrap_or_default()
 }
 
 impl Sum {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{DecimalBytes, ProgressBar, ProgressStyle};
 
 /// How often files that grow are looked at.
 pub const LOOK: Duration = Duration::from_millis(200);
@@ -17,7 +17,7 @@ impl Progress {
     /// Begins with what is done first.
     pub fn begin(what: &'static str) -> Self {
         let bar = ProgressBar::new_spinner();
-        let style = ProgressStyle::with_template("{spinner} {msg} {bytes:>10} · {elapsed}");
+        let style = ProgressStyle::with_template("{spinner} {msg}{prefix} · {elapsed}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
         bar.set_message(what);
         bar.enable_steady_tick(Duration::from_millis(100));
@@ -31,7 +31,7 @@ impl Progress {
 
     /// So many bytes are done in all.
     pub fn bytes(&self, bytes: u64) {
-        self.bar.set_position(bytes);
+        self.bar.set_prefix(format!(" {}", DecimalBytes(bytes)));
     }
 }
 

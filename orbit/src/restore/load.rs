@@ -3,7 +3,7 @@
 use std::{ffi::OsString, path::PathBuf};
 
 use anyhow::{Context, bail};
-use orbit_event_store::{Log, MasterKey, Vault};
+use orbit_event_store::{Fault, Log, MasterKey, Vault};
 use orbit_platform::{clock::Clock, config::DatabaseArgs, postgres};
 use sqlx::{AssertSqlSafe, PgPool};
 use uuid::Uuid;
@@ -66,9 +66,8 @@ pub async fn fill(
     progress.now("Restoring the users' keys");
     archives.load(source.vault(), &[]).await?;
     // Before the rest, which takes its time: whoever has another master key learns it now.
-    let vault = Vault::new(pool.clone(), master_key, Clock::system());
-    if let Err(fault) = vault.require_fit().await {
-        bail!("{}", wrong_key(&fault));
+    if source.manifest.has_present_schema() {
+        require_fit(&pool, master_key).await?;
     }
     progress.now("Restoring the log");
     archives.load(source.data(), &["--section=pre-data", "--section=data"]).await?;
@@ -84,17 +83,21 @@ pub async fn fill(
     progress.now("Migrating");
     schema::migrate(draft).await?;
     let pool = postgres::connect(draft, "orbit restore", None).await?;
-    let epoch = begin_epoch(&pool).await?;
     progress.now("Checking");
+    require_fit(&pool, master_key).await?;
     check(&pool, source).await?;
+    let epoch = begin_epoch(&pool).await?;
     pool.close().await;
     Ok(Restored { position: source.manifest.position, epoch, views: source.views().is_some() })
 }
 
-fn wrong_key(fault: &orbit_event_store::Fault) -> String {
-    match fault {
-        orbit_event_store::Fault::WrongMasterKey => "the keys of this backup were wrapped with another master key: put the one that belongs to it into .orbit/secrets/master-key, or set ORBIT_MASTER_KEY".to_owned(),
-        other => crate::failure::sentence(&anyhow::anyhow!("{other}")),
+/// The users' keys open with this master key.
+async fn require_fit(pool: &PgPool, master_key: &MasterKey) -> anyhow::Result<()> {
+    match Vault::new(pool.clone(), master_key, Clock::system()).require_fit().await {
+        Err(Fault::WrongMasterKey) => bail!(
+            "the keys of this backup were wrapped with another master key: put the one that belongs to it into .orbit/secrets/master-key, or set ORBIT_MASTER_KEY"
+        ),
+        fits => fits.context("cannot try the master key on the restored keys"),
     }
 }
 

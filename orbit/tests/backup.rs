@@ -528,6 +528,13 @@ async fn tables_of_a_user_whom_the_server_does_not_know_become_those_of_who_rest
     sample.drop_target().await;
 }
 
+/// The command lines of all processes that mention this.
+fn command_lines(what: &str) -> Vec<String> {
+    let processes = fs::read_dir("/proc").unwrap().flatten();
+    let lines = processes.filter_map(|entry| fs::read(entry.path().join("cmdline")).ok());
+    lines.map(|line| String::from_utf8_lossy(&line).into_owned()).filter(|line| line.contains(what)).collect()
+}
+
 #[tokio::test]
 async fn a_backup_that_is_stopped_leaves_nothing_that_looks_like_one() {
     let (sample, source, up, _) = Sample::make().await;
@@ -540,6 +547,12 @@ async fn a_backup_that_is_stopped_leaves_nothing_that_looks_like_one() {
     let child = command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
     // It waits for the lock, in the middle of its work.
     until("pg_dump has begun", || async { dir.join("data/orbit.dump").exists() }).await;
+    let password = source.url().split(['@', ':']).nth(2).unwrap().to_owned();
+    let lines = command_lines("pg_dump");
+    assert!(
+        !lines.is_empty() && !lines.iter().any(|line| line.contains(&password)),
+        "a password is for nobody to read"
+    );
     kill("INT", child.id());
     let begun = Instant::now();
     let output = child.wait_with_output().unwrap();

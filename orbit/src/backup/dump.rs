@@ -52,6 +52,11 @@ impl Draft {
         Ok(draft)
     }
 
+    /// The directory, absolute.
+    pub fn path(&self) -> &Path {
+        &self.dir
+    }
+
     /// Writes everything of the moment.
     pub async fn write(
         &mut self,
@@ -117,9 +122,8 @@ impl Drop for Draft {
         }
         // What cannot be removed has no manifest, and is no backup either way. That goes first.
         let _ = fs::remove_file(self.dir.join(MANIFEST));
-        for archive in [DATA, VIEWS, KEYS] {
-            let part = self.dir.join(archive.split('/').next().unwrap_or(archive));
-            let _ = fs::remove_dir_all(part);
+        for part in ["data", "views", KEYS] {
+            let _ = fs::remove_dir_all(self.dir.join(part));
         }
         let _ = fs::remove_file(self.dir.join("README.txt"));
         let _ = fs::remove_file(self.dir.join(".manifest.json.draft"));

@@ -22,7 +22,7 @@ use serde_json::json;
 use self::{
     dump::Draft,
     manifest::{KEYS, Manifest},
-    servers::{Reached, shown},
+    servers::Reached,
     snapshot::Snapshot,
     tools::{Login, Tool},
 };
@@ -69,7 +69,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     reached.close().await;
     let manifest = made?;
     let bytes: u64 = manifest.files.values().map(|file| file.bytes).sum();
-    let directory = shown(&args.directory);
+    let directory = draft.path().display().to_string();
     if args.json {
         return print::line(
             &json!({

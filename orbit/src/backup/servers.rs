@@ -1,8 +1,6 @@
 //! The database that is copied or made: the one that the settings name, or that of a home, whose servers are started for
 //! the time being unless an `orbit up` runs them.
 
-use std::path::Path;
-
 use anyhow::{Context, bail};
 use orbit_platform::{
     config::{DatabaseArgs, Secret},
@@ -65,9 +63,4 @@ impl Reached {
             servers.stop().await;
         }
     }
-}
-
-/// A path as messages show it: absolute where that can be found out.
-pub fn shown(path: &Path) -> String {
-    std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string()
 }

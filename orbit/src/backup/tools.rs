@@ -11,10 +11,7 @@ use anyhow::{Context, bail};
 use orbit_platform::config::DatabaseArgs;
 use orbit_runtime::{Home, installed_program};
 use sqlx::{ConnectOptions, postgres::PgConnectOptions};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    process::Command,
-};
+use tokio::{io::AsyncReadExt, process::Command};
 
 /// How much of what a program says is kept.
 const SAID: u64 = 64_000;
@@ -57,13 +54,11 @@ impl Tool {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().with_context(|| format!("cannot run {}", self.program.display()))?;
         let mut said = Vec::new();
-        if let Some(stderr) = child.stderr.take() {
-            let mut stderr = stderr;
-            // What it says tells why it fails; that it cannot be read is no failure.
+        if let Some(mut stderr) = child.stderr.take() {
+            // What it says tells why it fails; that it cannot be read is no failure. What is too much goes unread, but
+            // goes: a full pipe would stop the program.
             let _ = (&mut stderr).take(SAID).read_to_end(&mut said).await;
-            let mut rest = tokio::io::sink();
-            let _ = tokio::io::copy(&mut stderr, &mut rest).await;
-            let _ = rest.shutdown().await;
+            let _ = tokio::io::copy(&mut stderr, &mut tokio::io::sink()).await;
         }
         let status = child.wait().await.with_context(|| format!("cannot wait for {}", self.name))?;
         if status.success() {
@@ -131,7 +126,7 @@ impl Login {
         for name in ["PGSERVICE", "PGSERVICEFILE", "PGHOSTADDR", "PGOPTIONS", "PGDATABASE", "PGSSLMODE"] {
             command.env_remove(name);
         }
-        command.env("LC_ALL", "C").env("PGAPPNAME", "orbit backup").envs(self.variables.iter().cloned());
+        command.env("LC_ALL", "C").env("PGAPPNAME", "orbit").envs(self.variables.iter().cloned());
     }
 }
 

@@ -119,6 +119,7 @@ impl Target {
             },
         };
         if self.present != Present::Empty {
+            // All of them: sixteen bytes for each user who ever left.
             let forgotten = "SELECT DISTINCT user_id FROM vault.keys WHERE destroyed_at IS NOT NULL ORDER BY user_id";
             self.forgotten = sqlx::query_scalar(forgotten).fetch_all(&mut inside).await?;
         }

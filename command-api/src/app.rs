@@ -1,4 +1,4 @@
-//! The process put together: log, relay, guard, routes.
+//! The process put together: log, relay, sealer, guard, routes.
 
 use std::{io, sync::Arc};
 
@@ -6,10 +6,11 @@ use axum::{Router, middleware::from_fn_with_state};
 use chrono::TimeDelta;
 use orbit_event_store::{
     EventStore, Limits, MasterKey, Settings,
+    proof::Sealer,
     relay::{History, Relay},
 };
 use orbit_platform::{
-    auth::{Guard, SetupFault, TokenSigner, TokenVerifier, guard},
+    auth::{Admins, Guard, SetupFault, TokenSigner, TokenVerifier, guard},
     clock::Clock,
     config,
     http::{
@@ -23,6 +24,7 @@ use orbit_platform::{
     postgres,
     problem::{ApiError, ProblemKind},
     shutdown::Shutdown,
+    signing::SigningKey,
     telemetry::metrics,
 };
 use sqlx::PgPool;
@@ -59,10 +61,14 @@ pub struct Parts {
     pub clock: Clock,
     /// Wraps the users' keys.
     pub master_key: MasterKey,
+    /// Signs the log's checkpoints.
+    pub proof_key: SigningKey,
     /// Makes access tokens.
     pub signer: TokenSigner,
     /// Verifies access tokens.
     pub verifier: TokenVerifier,
+    /// Who may administer.
+    pub admins: Admins,
     /// How often one user may call.
     pub user_limit: RateLimiter,
     /// How often one address may register or log in.
@@ -88,10 +94,10 @@ pub struct App {
 }
 
 impl App {
-    /// Starts log and relay; they stop with `shutdown`.
+    /// Starts log, relay and sealer; they stop with `shutdown`.
     pub async fn start(parts: Parts, shutdown: &Shutdown) -> Result<Self, Fault> {
         let Parts { pool, nats, nats_prefix, clock, master_key, signer, verifier, user_limit, .. } = parts;
-        let settings = Settings { pool: pool.clone(), master_key, clock, limits: parts.limits };
+        let settings = Settings { pool: pool.clone(), master_key, clock: clock.clone(), limits: parts.limits };
         let store = EventStore::start(settings, shutdown).await.map_err(|fault| match fault {
             orbit_event_store::Fault::WrongMasterKey => Fault::Keys(fault),
             fault => Fault::Log(fault),
@@ -101,6 +107,9 @@ impl App {
         // One relay is active at a time, whoever has the lock; the others stand by.
         let relay = Relay::new(pool.clone(), nats.clone(), nats_prefix, parts.history);
         shutdown.spawn("log.relay", relay.run(shutdown.clone()));
+        // As with the relay.
+        let sealer = Sealer::new(pool.clone(), parts.proof_key, clock, store.appended());
+        shutdown.spawn("log.seal", sealer.run(shutdown.clone()));
         let guard = Guard::with_api_tokens(verifier, user_limit, Arc::new(LoggedApiTokens(store.clone())));
         let state = AppState::new(Inner {
             store,
@@ -108,6 +117,7 @@ impl App {
             passwords: Passwords::new().map_err(Fault::Passwords)?,
             sessions: Sessions::new(),
             first_lists: FirstLists::new(),
+            admins: parts.admins,
             refresh_ttl: parts.refresh_ttl,
         });
         let (login_limit, refresh_limit) = (parts.login_limit, parts.refresh_limit);
@@ -184,6 +194,7 @@ pub async fn run(listener: TcpListener, config: Config, told: Description, shutd
     let environment = config.environment.environment;
     let clock = Clock::system();
     let master_key = MasterKey::new(*config.keys.master_key(environment)?.expose());
+    let proof_key = SigningKey::from_args(&config.proof, environment)?;
     let signer = TokenSigner::from_args(&config.auth, environment, clock.clone())?;
     let verifier = TokenVerifier::from_args(&config.auth, environment, clock.clone())?;
     let jwks = verifier.jwks().clone();
@@ -196,8 +207,10 @@ pub async fn run(listener: TcpListener, config: Config, told: Description, shutd
         nats_prefix: config.nats.nats_prefix.clone(),
         clock,
         master_key,
+        proof_key,
         signer,
         verifier,
+        admins: Admins::from_args(&config.auth, environment),
         user_limit: RateLimiter::new("user", config.http.rate_user),
         login_limit: RateLimiter::new("login", config.http.rate_login),
         refresh_limit: RateLimiter::new("refresh", config.http.rate_refresh),

@@ -1,11 +1,13 @@
 //! The settings of this process: groups that the platform has, and nothing else.
 
 use clap::Parser;
-use orbit_platform::config::{AuthArgs, DatabaseArgs, EnvironmentArgs, HttpArgs, KeysArgs, NatsArgs, TelemetryArgs};
+use orbit_platform::config::{
+    AuthArgs, DatabaseArgs, EnvironmentArgs, HttpArgs, KeysArgs, NatsArgs, ProofArgs, TelemetryArgs,
+};
 
 /// Orbit's commands over HTTP: everything that changes something.
 ///
-/// Appends to the log in `PostgreSQL` and relays it to NATS.
+/// Appends to the log in `PostgreSQL`, relays it to NATS and seals it.
 #[derive(Parser, Clone, Debug)]
 #[command(name = "orbit-command-api", version, after_help = EXAMPLES)]
 pub struct Config {
@@ -27,6 +29,9 @@ pub struct Config {
     /// The master key.
     #[command(flatten)]
     pub keys: KeysArgs,
+    /// The key under the log's checkpoints.
+    #[command(flatten)]
+    pub proof: ProofArgs,
     /// Logs and traces.
     #[command(flatten)]
     pub telemetry: TelemetryArgs,
@@ -35,5 +40,6 @@ pub struct Config {
 const EXAMPLES: &str = "Examples:
   DATABASE_URL=postgres://orbit:secret@db/orbit NATS_URL=nats://nats:4222 \\
   ORBIT_MASTER_KEY_FILE=/run/secrets/master.key ORBIT_SIGNING_KEY_FILE=/run/secrets/signing.pem \\
+  ORBIT_PROOF_KEY_FILE=/run/secrets/proof.pem \\
       orbit-command-api --bind 0.0.0.0 --port 8001
   orbit-command-api --log debug --log-format json";

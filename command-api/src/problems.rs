@@ -60,6 +60,8 @@ macro_rules! edge {
 }
 
 edge! {
+    CONFLICT "rebuild_ended", "The rebuild has ended",
+        "It is complete, failed, or was cancelled: there is nothing left to stop.";
     CONFLICT "email_taken", "An account with this e-mail address exists already",
         "Addresses are compared without regard to case. Log in, or register with another address.";
     CONFLICT "list_name_taken", "Another list has this name",
@@ -94,6 +96,12 @@ edge! {
         "`before_id` and `after_id` name a task of the list that the task is to stand in.";
     UNPROCESSABLE_ENTITY "own_neighbour", "Nothing is its own neighbour",
         "`before_id` and `after_id` name another task or list than the one that is moved.";
+    CONFLICT "undo_conflict", "A later change stands in the way",
+        "`errors` names each field with `expected`, what undoing needs to find (where a rule stands in the way: what it would give the field), and `actual`, what is there. Undo the later change first, or set the field by hand.";
+    CONFLICT "irreversible", "This cannot be taken back",
+        "The world outside was touched, or somebody's security: `errors` names the types of the facts and why. Nothing was changed.";
+    UNPROCESSABLE_ENTITY "too_many_facts", "These are too many facts to undo at once",
+        "One request undoes at most 5,000 facts. Undo them one by one, or in smaller groups.";
     UNPROCESSABLE_ENTITY "too_many_subtasks", "There are too many sub-tasks",
         "This would touch more sub-tasks than one request may. Do it for the sub-tasks first, then for the task.";
 }

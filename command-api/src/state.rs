@@ -4,7 +4,7 @@ use std::{ops::Deref, sync::Arc};
 
 use chrono::TimeDelta;
 use orbit_event_store::EventStore;
-use orbit_platform::auth::TokenSigner;
+use orbit_platform::auth::{Admins, TokenSigner};
 
 use crate::{passwords::Passwords, routes::FirstLists, sessions::Sessions};
 
@@ -22,6 +22,8 @@ pub struct Inner {
     pub passwords: Passwords,
     /// Logins that were seen to be active.
     pub sessions: Sessions,
+    /// Who may administer.
+    pub admins: Admins,
     /// Where tasks go that name no list.
     pub first_lists: FirstLists,
     /// How long a refresh token lives.

@@ -1,10 +1,13 @@
 //! What every aggregate is made of.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use chrono::{DateTime, Utc};
 use orbit_events::{Actor, Fact, UserId};
+use serde_json::Value;
 use uuid::Uuid;
+
+use crate::undo::Reversal;
 
 /// What a decision may know beside the state and the command.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,6 +19,9 @@ pub struct Context {
     /// Who acts.
     pub actor: Actor,
 }
+
+/// What is known of an aggregate, field by field, under the names that the API gives them.
+pub type Fields = BTreeMap<&'static str, Value>;
 
 /// A consistency boundary: one stream of facts and the rules for the next one.
 pub trait Aggregate: 'static {
@@ -41,6 +47,13 @@ pub trait Aggregate: 'static {
     /// What the aggregate with this id, in this state, holds to itself across all streams. Taken and released with its
     /// facts, in the same transaction. Two claims of one state never have the same scope and key.
     fn claims(state: &Self::State, id: Uuid, user: UserId) -> Vec<Claim>;
+
+    /// What is known of it: empty before its first fact and when it is gone. Two facts apart, this is what changed; so
+    /// it has whatever a user may want to see changed, and never a secret, nor a hash of one.
+    fn fields(state: &Self::State) -> Fields;
+
+    /// How a fact can be taken back. Every fact is named here: whoever adds one decides.
+    fn reversal(event: &Self::Event) -> Reversal;
 }
 
 /// A key that at most one stream holds within its scope.

@@ -7,6 +7,7 @@ mod aggregate;
 mod values;
 
 pub mod tasks;
+pub mod undo;
 pub mod users;
 
 #[cfg(test)]
@@ -14,7 +15,7 @@ mod given;
 #[cfg(test)]
 mod laws;
 
-pub use aggregate::{Aggregate, Claim, ClaimKey, Context, Kind, Reject, Taken};
+pub use aggregate::{Aggregate, Claim, ClaimKey, Context, Fields, Kind, Reject, Taken};
 pub use values::{Color, Invalid, Secret, Text};
 
 /// What to tell a caller whose command wanted a claim of this scope that another stream holds.

@@ -35,6 +35,25 @@ pub(crate) async fn holder(pool: &PgPool, claim: &Claim, vault: &Vault) -> Resul
     .map_err(Fault::database("look up a claim"))
 }
 
+/// Those of these claims that somebody holds, with their scopes.
+pub(crate) async fn held(pool: &PgPool, scopes: &[String], keys: &[Vec<u8>]) -> Result<Vec<(String, Held)>, Fault> {
+    if keys.is_empty() {
+        return Ok(vec![]);
+    }
+    let limit = i64::try_from(keys.len()).unwrap_or(i64::MAX);
+    let rows = sqlx::query!(
+        "SELECT c.scope, c.key, c.stream_id FROM unnest($1::text[], $2::bytea[]) AS w (scope, key)
+         JOIN log.claims c ON c.scope = w.scope AND c.key = w.key ORDER BY c.scope, c.key LIMIT $3",
+        scopes,
+        keys,
+        limit
+    )
+    .fetch_all(pool)
+    .await
+    .map_err(Fault::database("look up claims"))?;
+    Ok(rows.into_iter().map(|row| (row.scope, Held { key: row.key, stream_id: row.stream_id })).collect())
+}
+
 /// Claims of a scope with `from < key < to`, ascending, at most `limit`.
 pub(crate) async fn ascending(
     pool: &PgPool,

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::{Fault, Stored, Vault, read::Log};
 
 /// Facts read from a stream at once while it is folded.
-const PAGE: i64 = 1_000;
+pub(crate) const PAGE: i64 = 1_000;
 /// Most folded states kept per process, and what they may weigh together, by the payloads they were folded from.
 const CACHED: usize = 100_000;
 const CACHED_BYTES: u64 = 256 * 1024 * 1024;
@@ -137,7 +137,7 @@ impl Log {
     }
 }
 
-async fn open<A: Aggregate>(vault: &Vault, stored: &Stored) -> Result<A::Event, Fault> {
+pub(crate) async fn open<A: Aggregate>(vault: &Vault, stored: &Stored) -> Result<A::Event, Fault> {
     let e = &stored.envelope;
     let payload = vault.open(e.user_id, e.event_id, &e.wire_type, &stored.data).await?.ok_or(Fault::Forgotten)?;
     A::Event::decode(&e.wire_type, e.schema_version, &payload)

@@ -17,6 +17,15 @@ pub struct Head {
     pub partitions: Partitions,
 }
 
+/// The head row, over a connection of one's own or a pool's.
+pub(crate) async fn head(connection: impl sqlx::PgExecutor<'_>) -> Result<Head, Fault> {
+    let row = sqlx::query!("SELECT position, epoch, partitions FROM log.head LIMIT 1")
+        .fetch_one(connection)
+        .await
+        .map_err(Fault::database("read the head of the log"))?;
+    Ok(Head { position: row.position, epoch: row.epoch, partitions: Partitions(row.partitions) })
+}
+
 /// Read access to the log. A reader that has seen position p has seen everything up to p (invariant 1).
 #[derive(Clone, Debug)]
 pub struct Log {
@@ -36,11 +45,7 @@ impl Log {
 
     /// The head row.
     pub async fn head(&self) -> Result<Head, Fault> {
-        let row = sqlx::query!("SELECT position, epoch, partitions FROM log.head LIMIT 1")
-            .fetch_one(&self.pool)
-            .await
-            .map_err(Fault::database("read the head of the log"))?;
-        Ok(Head { position: row.position, epoch: row.epoch, partitions: Partitions(row.partitions) })
+        head(&self.pool).await
     }
 
     /// Facts of one partition with `after < position <= upto`, in order, at most `limit`.
@@ -64,6 +69,23 @@ impl Log {
         .fetch_all(&self.pool)
         .await
         .map_err(Fault::database("read a partition of the log"))?;
+        Ok(rows.into_iter().map(Stored::from).collect())
+    }
+
+    /// Facts of all partitions with `after < position <= upto`, in order, at most `limit`.
+    pub async fn span(&self, after: i64, upto: i64, limit: i64) -> Result<Vec<Stored>, Fault> {
+        let rows = sqlx::query_as!(
+            Row,
+            r#"SELECT position, event_id, user_id, partition, category, stream_id, version, type AS wire_type,
+                      schema_version, data, metadata AS "metadata: Json<Metadata>", recorded_at
+               FROM log.events WHERE position > $1 AND position <= $2 ORDER BY position LIMIT $3"#,
+            after,
+            upto,
+            limit
+        )
+        .fetch_all(&self.pool)
+        .await
+        .map_err(Fault::database("read a span of the log"))?;
         Ok(rows.into_iter().map(Stored::from).collect())
     }
 

@@ -20,6 +20,8 @@ use crate::{
     loaded::Entry,
 };
 
+mod claiming;
+
 /// Where a command comes from: what decisions may know, and what its facts carry beside their payload.
 #[derive(Debug, Clone)]
 pub struct Origin {
@@ -69,6 +71,8 @@ pub struct Unit(Arc<Work>);
 struct Work {
     store: EventStore,
     origin: Origin,
+    /// The fact that is answered by what is decided now.
+    cause: Mutex<Option<EventId>>,
     /// In the order in which they were touched, which is the order of their facts in the log. A handful at most times.
     touched: Mutex<Vec<Touched>>,
 }
@@ -92,6 +96,16 @@ struct NewFact {
     wire_type: &'static str,
     schema_version: i16,
     payload: Vec<u8>,
+    cause: Option<EventId>,
+}
+
+/// Something that a stream of the unit wants to hold and another stream holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contested {
+    /// The stream of this unit.
+    pub stream_id: Uuid,
+    /// What it is unique in.
+    pub scope: &'static str,
 }
 
 /// What a decided unit would write, before it is sealed.
@@ -105,12 +119,17 @@ pub(crate) struct Outcome {
 
 impl Unit {
     pub(crate) fn new(store: EventStore, origin: Origin) -> Self {
-        Self(Arc::new(Work { store, origin, touched: Mutex::default() }))
+        Self(Arc::new(Work { store, origin, cause: Mutex::default(), touched: Mutex::default() }))
     }
 
     /// Time, user and actor of the command.
     pub fn context(&self) -> &Context {
         &self.0.origin.context
+    }
+
+    /// From here on facts are decided because of this one (their `causation_id`), or because of the request alone.
+    pub fn because(&self, cause: Option<EventId>) {
+        *self.0.cause.lock().unwrap_or_else(PoisonError::into_inner) = cause;
     }
 
     /// An aggregate of the user's; `None` if there is none, or it is somebody else's.
@@ -221,6 +240,7 @@ impl Unit {
         let mut loaded = touched.entry.get::<A>().cloned().ok_or_else(wrong_type)?;
         let events = A::decide(&loaded.state, command, context).map_err(Refused::Rejected)?;
         let mut bytes = touched.entry.bytes;
+        let cause = *self.0.cause.lock().unwrap_or_else(PoisonError::into_inner);
         for event in &events {
             let payload = event.encode();
             bytes += payload.len();
@@ -228,6 +248,7 @@ impl Unit {
                 wire_type: event.wire_type(),
                 schema_version: event.schema_version(),
                 payload,
+                cause,
             });
             loaded = loaded.evolve(event, context.now);
         }
@@ -260,8 +281,8 @@ impl Unit {
         }
     }
 
-    /// The facts as a dry run shows them.
-    pub(crate) fn preview(&self) -> Vec<serde_json::Value> {
+    /// The facts that were decided so far, as a dry run shows them.
+    pub fn preview(&self) -> Vec<serde_json::Value> {
         let touched = self.touched();
         let shown = touched.iter().flat_map(|t| t.facts.iter().map(move |fact| (t, fact)));
         shown
@@ -281,9 +302,7 @@ impl Unit {
         let touched = std::mem::take(&mut *self.touched());
         let seen = touched.iter().map(|t| t.entry.position).max().unwrap_or(0);
         let origin = &self.0.origin;
-        let metadata: Arc<str> = serde_json::to_string(&origin.metadata)
-            .map_err(|error| Fault::Corrupt { what: "a command's metadata", source: Box::new(error) })?
-            .into();
+        let mut metadata = OfCause { cause: None, text: of_cause(origin, None)? };
         let mut request = Request::default();
         let mut states = Vec::new();
         let mut facts_so_far = 0;
@@ -299,6 +318,9 @@ impl Unit {
             let mut facts = Vec::with_capacity(touched.facts.len());
             for fact in touched.facts {
                 let event_id = ids::new_event_id();
+                if metadata.cause != fact.cause {
+                    metadata = OfCause { cause: fact.cause, text: of_cause(origin, fact.cause)? };
+                }
                 let user = origin.context.user_id;
                 let data = self.0.store.vault().seal(user, EventId(event_id), fact.wire_type, &fact.payload).await?;
                 facts.push(SealedFact {
@@ -306,7 +328,7 @@ impl Unit {
                     wire_type: fact.wire_type,
                     schema_version: fact.schema_version,
                     data,
-                    metadata: metadata.clone(),
+                    metadata: metadata.text.clone(),
                     at: origin.context.now,
                 });
             }
@@ -339,6 +361,19 @@ impl Unit {
         let new = touched.claims_now.iter().filter(|claim| !touched.claims_before.contains(claim));
         request.taken.extend(new.map(grip));
     }
+}
+
+/// The metadata of facts that answer one fact, or none: made once for all that come in a row.
+struct OfCause {
+    cause: Option<EventId>,
+    text: Arc<str>,
+}
+
+fn of_cause(origin: &Origin, cause: Option<EventId>) -> Result<Arc<str>, Fault> {
+    let metadata = Metadata { causation_id: cause.or(origin.metadata.causation_id), ..origin.metadata.clone() };
+    let text = serde_json::to_string(&metadata)
+        .map_err(|error| Fault::Corrupt { what: "a command's metadata", source: Box::new(error) })?;
+    Ok(text.into())
 }
 
 /// A claim that is taken twice.

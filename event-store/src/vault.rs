@@ -70,6 +70,12 @@ pub struct Vault {
     newest: Keys<Uuid, (i16, DataKey)>,
 }
 
+impl std::fmt::Debug for Vault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Vault").finish_non_exhaustive()
+    }
+}
+
 impl Vault {
     /// A vault whose keys lie in the database of `pool`.
     pub fn new(pool: PgPool, master: &MasterKey, clock: Clock) -> Self {

@@ -49,7 +49,7 @@ pub enum Author {
 
 /// A list of tasks: a column of the board.
 pub mod list {
-    use super::{Deserialize, Serialize, facts};
+    use super::{DateTime, Deserialize, Serialize, Utc, facts};
 
     facts! {
         /// What happens to a list.
@@ -64,6 +64,8 @@ pub mod list {
         Moved(Moved) = "lists.moved" 1 []
         #[doc = "A list was taken off the board."]
         Removed(Removed) = "lists.removed" 1 []
+        #[doc = "A list that was taken off the board came back."]
+        Restored(Restored) = "lists.restored" 1 []
     }
 
     /// A list was added to the board.
@@ -101,6 +103,19 @@ pub mod list {
     /// A list was taken off the board.
     #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
     pub struct Removed {}
+
+    /// A list that was taken off the board came back. All of it is said anew, since nobody keeps what was removed.
+    #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+    pub struct Restored {
+        /// Unique per user without regard to case.
+        pub name: String,
+        /// `#rrggbb`
+        pub color: Option<String>,
+        /// Fractional index among the user's lists.
+        pub position: String,
+        /// When the list was first made.
+        pub created_at: DateTime<Utc>,
+    }
 }
 
 /// A task.

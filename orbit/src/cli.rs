@@ -6,7 +6,10 @@ use std::{process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand};
 
-use crate::{backup, bench, completions, doctor, failure, parked, ready, restore, schema, serve, settings, up};
+use crate::{
+    audit, backup, bench, completions, doctor, failure, parked, projections, ready, rebuild, replay, restore, schema,
+    serve, settings, up, verify,
+};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -44,8 +47,18 @@ enum Command {
     Migrate(schema::Args),
     /// Check runtime, database, broker, positions and lag, and print a table
     Doctor(Box<doctor::Args>),
+    /// Verify that nothing in the log was changed: positions, streams, hashes, signatures, read models
+    Verify(Box<verify::Args>),
+    /// What a witness outside needs
+    Audit(audit::Args),
     /// Facts that a projection could not apply: list, retry, discard
     Parked(parked::Args),
+    /// Show the projections: version, position, lag, size, parked facts, rebuilds under way
+    Projections(projections::Args),
+    /// Fill read models anew from the log while the old ones serve, and put the new ones in their place
+    Rebuild(Box<rebuild::Args>),
+    /// Print facts of the log in their order, decrypted, without secrets
+    Replay(Box<replay::Args>),
     /// Copy the database into a directory while Orbit runs: facts, read models and keys apart
     Backup(backup::Args),
     /// Make a database out of a backup, with a new epoch
@@ -91,7 +104,12 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Serve(args) => serve::run(args).await,
         Command::Migrate(args) => schema::run(args).await,
         Command::Doctor(args) => doctor::run(*args).await,
+        Command::Verify(args) => verify::run(*args).await,
+        Command::Audit(args) => audit::run(args).await,
         Command::Parked(args) => parked::run(args).await,
+        Command::Projections(args) => projections::run(args).await,
+        Command::Rebuild(args) => rebuild::run(*args).await,
+        Command::Replay(args) => replay::run(*args).await,
         Command::Backup(args) => backup::run(args).await,
         Command::Restore(args) => restore::run(*args).await,
         Command::Ready(args) => ready::run(args).await,

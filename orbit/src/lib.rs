@@ -2,9 +2,10 @@
 //! that sees every process.
 //!
 //! Reading order: [`cli`] (the words) · [`up`] (servers, secrets, schema, all roles in one process) · [`serve`] (one
-//! role) · [`schema`] (migrations) · [`doctor`] · [`parked`] ·
-//! [`backup`] · [`restore`] · [`settings`] · [`mod@bench`].
+//! role) · [`schema`] (migrations) · [`doctor`] · [`verify`] · [`audit`] · [`parked`] · `projections` · `rebuild` ·
+//! `replay` · [`backup`] · [`restore`] · [`settings`] · [`mod@bench`].
 
+pub mod audit;
 pub mod backup;
 pub mod bench;
 pub mod cli;
@@ -14,11 +15,15 @@ mod failure;
 pub mod parked;
 mod place;
 mod print;
+mod projections;
 mod ready;
+mod rebuild;
+mod replay;
 pub mod restore;
 pub mod schema;
 pub mod serve;
 pub mod settings;
 pub mod up;
+pub mod verify;
 
 pub use cli::main;

@@ -2,18 +2,12 @@
 
 use anyhow::bail;
 use clap::Subcommand;
-use orbit_event_store::{Log, MasterKey, Vault};
-use orbit_platform::{
-    clock::Clock,
-    config::{DatabaseArgs, EnvironmentArgs, KeysArgs},
-    postgres,
-};
 use orbit_projector::parked::{self, Parked, Retried};
 use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::{
-    place::{HomeArgs, beside},
+    place::{Open, Place},
     print,
 };
 
@@ -89,56 +83,19 @@ impl Choice {
     }
 }
 
-/// Where they are.
-#[derive(Debug, clap::Args)]
-struct Place {
-    #[command(flatten)]
-    home: HomeArgs,
-    #[command(flatten)]
-    environment: EnvironmentArgs,
-    #[command(flatten)]
-    database: DatabaseArgs,
-    #[command(flatten)]
-    keys: KeysArgs,
-}
-
 /// Does what the words say.
 pub async fn run(args: Args) -> anyhow::Result<()> {
     match args.action {
-        Action::List { choice, place } => list(&place.open().await?.pool, &choice).await,
-        Action::Retry { choice, place } => retry(&place.open().await?, &choice).await,
+        Action::List { choice, place } => list(&place.open("orbit parked").await?.pool, &choice).await,
+        Action::Retry { choice, place } => retry(&place.open("orbit parked").await?, &choice).await,
         Action::Discard { projection, stream, place } => {
-            match parked::discard(&place.open().await?.pool, &projection, stream).await? {
+            match parked::discard(&place.open("orbit parked").await?.pool, &projection, stream).await? {
                 0 => bail!("nothing of stream {stream} is parked in {projection}: see `orbit parked list`"),
                 given_up => {
                     print::line(&format!("Discarded {given_up} facts; later ones of the stream are applied again."))
                 }
             }
         }
-    }
-}
-
-/// What a retry needs.
-struct Open {
-    pool: PgPool,
-    log: Log,
-    vault: Vault,
-}
-
-impl Place {
-    async fn open(mut self: Box<Self>) -> anyhow::Result<Open> {
-        let environment = self.environment.environment;
-        beside(&self.home.locate()?, environment, &mut self.database, &mut self.keys)?;
-        let master_key = MasterKey::new(*self.keys.master_key(environment)?.expose());
-        let pool = postgres::connect_as(
-            &self.database,
-            "orbit parked",
-            Some(orbit_projector::SEARCH_PATH),
-            orbit_projector::ROLE,
-        )
-        .await?;
-        let vault = Vault::new(pool.clone(), &master_key, Clock::system());
-        Ok(Open { log: Log::new(pool.clone()), vault, pool })
     }
 }
 

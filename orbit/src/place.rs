@@ -3,8 +3,15 @@
 use std::path::PathBuf;
 
 use anyhow::bail;
-use orbit_platform::config::{DatabaseArgs, Environment, KeysArgs, Secret};
+use orbit_event_store::{Log, MasterKey, Vault};
+use orbit_platform::{
+    clock::Clock,
+    config::{DatabaseArgs, Environment, EnvironmentArgs, KeysArgs, Secret},
+    postgres,
+};
 use orbit_runtime::{Addresses, Fault, Home};
+
+use sqlx::PgPool;
 
 use crate::up::secrets;
 
@@ -52,4 +59,43 @@ pub fn beside(
     }
     secrets::complete_master_key(environment, home, keys)?;
     Ok(())
+}
+
+/// Where the log and the read models are that a command works on: those of the settings, or those of the home.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Place {
+    #[command(flatten)]
+    home: HomeArgs,
+    #[command(flatten)]
+    environment: EnvironmentArgs,
+    #[command(flatten)]
+    database: DatabaseArgs,
+    #[command(flatten)]
+    keys: KeysArgs,
+}
+
+/// The log and the read models, opened as a projector opens them.
+pub struct Open {
+    /// Connections of the projector's role.
+    pub pool: PgPool,
+    /// The log.
+    pub log: Log,
+    /// Opens what is in it.
+    pub vault: Vault,
+    /// The time.
+    pub clock: Clock,
+}
+
+impl Place {
+    /// Opens it; `name` is what the connections are called.
+    pub async fn open(mut self: Box<Self>, name: &str) -> anyhow::Result<Open> {
+        let environment = self.environment.environment;
+        beside(&self.home.locate()?, environment, &mut self.database, &mut self.keys)?;
+        let master_key = MasterKey::new(*self.keys.master_key(environment)?.expose());
+        let path = Some(orbit_projector::SEARCH_PATH);
+        let pool = postgres::connect_as(&self.database, name, path, orbit_projector::ROLE).await?;
+        let clock = Clock::system();
+        let vault = Vault::new(pool.clone(), &master_key, clock.clone());
+        Ok(Open { log: Log::new(pool.clone()), vault, pool, clock })
+    }
 }

@@ -4,10 +4,16 @@ use std::io::{ErrorKind, Write, stdout};
 
 /// Writes a text as it is. That whoever reads has heard enough (`orbit … | head`) is no failure.
 pub fn text(text: &str) -> anyhow::Result<()> {
+    page(text).map(drop)
+}
+
+/// Writes a part of a long text, and says whether somebody still reads.
+pub fn page(text: &str) -> anyhow::Result<bool> {
     let mut out = stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(()),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(error.into()),
+        Ok(()) => Ok(true),
     }
 }
 

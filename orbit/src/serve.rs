@@ -23,7 +23,7 @@ Examples:
   orbit serve query-api --port 8003
 
 All want DATABASE_URL, NATS_URL and ORBIT_MASTER_KEY; the HTTP processes also a key for
-access tokens. Run as many of each as you like.
+access tokens, and command-api one for checkpoints of the log. Run as many of each as you like.
 `orbit serve PROCESS --help` lists all settings.";
 
 /// How long tasks may take to end once the server has.

@@ -91,6 +91,8 @@ fn every_process_is_given_its_servers_and_keys_and_migrate_no_keys() {
         assert_eq!(is_process, given.get("ORBIT_ENV") == Some(&"production".into()), "{name}");
         // Only whoever issues tokens can.
         assert_eq!(given.contains_key("ORBIT_SIGNING_KEY"), name == "command-api", "{name}");
+        // Only whoever seals signs checkpoints.
+        assert_eq!(given.contains_key("ORBIT_PROOF_KEY"), name == "command-api", "{name}");
     }
 }
 

@@ -103,6 +103,7 @@ async fn another_master_key_than_the_one_that_wrapped_the_users_keys() {
         command.env("DATABASE_URL", database.url()).env("NATS_URL", TestServers::get().await.nats_url());
         command.env("ORBIT_MASTER_KEY", "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=");
         command.env("ORBIT_SIGNING_KEY", orbit_platform::config::generate_signing_key());
+        command.env("ORBIT_PROOF_KEY", orbit_platform::config::generate_signing_key());
         let said = refused(&mut command);
         assert!(said.contains("another master key: set ORBIT_MASTER_KEY to that one"), "{words:?}: {said}");
         assert!(!said.contains("MDEyMzQ1"), "{said}");

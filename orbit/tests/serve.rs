@@ -57,13 +57,14 @@ async fn get(address: &str, path: &str) -> reqwest::Response {
 async fn what_one_process_writes_another_reads_and_what_cannot_be_applied_is_parked() {
     let database = orbit_testing::TestDatabase::empty().await;
     let nats = orbit_testing::nats().await;
-    let (master_key, signing_key) = (generate_master_key(), generate_signing_key());
+    let (master_key, signing_key, proof_key) = (generate_master_key(), generate_signing_key(), generate_signing_key());
     let settings = [
         ("DATABASE_URL", database.url()),
         ("NATS_URL", TestServers::get().await.nats_url()),
         ("ORBIT_NATS_PREFIX", nats.prefix()),
         ("ORBIT_MASTER_KEY", master_key.as_str()),
         ("ORBIT_SIGNING_KEY", signing_key.as_str()),
+        ("ORBIT_PROOF_KEY", proof_key.as_str()),
     ];
     assert!(ask(&["migrate", "--check"], &settings[..1]).1.contains("run `orbit migrate`"));
     let (done, said) = ask(&["migrate"], &settings[..1]);

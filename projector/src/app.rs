@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 
 use crate::{
     config::Config,
-    projections,
+    projections, rebuild,
     runner::{self, Deps},
 };
 
@@ -72,5 +72,8 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> R
 /// Starts to project everything, until `shutdown`: for a process that has other roles too.
 pub fn start(deps: Deps, shutdown: &Shutdown) {
     postgres::observe(deps.pool.clone(), POOL, shutdown);
+    let Deps { pool, log, vault, clock, .. } = deps.clone();
+    let rebuilds = rebuild::watch(rebuild::Deps { pool, log, vault, clock }, shutdown.clone());
+    shutdown.spawn("projector.rebuilds", rebuilds);
     runner::start(deps, projections::ALL, shutdown);
 }

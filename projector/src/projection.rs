@@ -35,6 +35,8 @@ impl Interest {
 pub trait Projection: 'static {
     /// Unique among the projections; the key of its checkpoints.
     const NAME: &'static str;
+    /// Grows by one with every change after which facts come to other rows: a rebuild then fills the tables anew.
+    const VERSION: i32;
     /// The facts it wants. It is given no others.
     const INTEREST: Interest;
     /// The tables it owns, without a schema: the `search_path` decides where they lie, so that a rebuild can fill others.
@@ -98,6 +100,8 @@ type Applying<'a> = Pin<Box<dyn Future<Output = Result<(), ApplyFault>> + Send +
 pub struct Registered {
     /// [`Projection::NAME`]
     pub name: &'static str,
+    /// [`Projection::VERSION`]
+    pub version: i32,
     /// [`Projection::INTEREST`]
     pub interest: Interest,
     /// [`Projection::TABLES`]
@@ -110,6 +114,7 @@ impl Registered {
     pub const fn of<P: Projection>() -> Self {
         Self {
             name: P::NAME,
+            version: P::VERSION,
             interest: P::INTEREST,
             tables: P::TABLES,
             apply: |connection, facts| Box::pin(P::apply(connection, facts)),

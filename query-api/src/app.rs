@@ -11,7 +11,7 @@ use axum::{
 use orbit_event_store::{Log, MasterKey, Vault};
 use orbit_events::Partitions;
 use orbit_platform::{
-    auth::{Caller, Guard, SetupFault, TokenVerifier, guard},
+    auth::{Admins, Caller, Guard, SetupFault, TokenVerifier, guard},
     clock::Clock,
     config::{self, DatabaseArgs},
     http::{
@@ -38,6 +38,7 @@ use crate::{
     freshness::Freshness,
     routes::{self, checkpoints},
     sessions::Sessions,
+    streams::{Streams, TOO_MANY_STREAMS},
 };
 
 /// The database role of this process.
@@ -69,6 +70,8 @@ pub struct Parts {
     pub cursor_key: CursorKey,
     /// Verifies access tokens.
     pub verifier: TokenVerifier,
+    /// Who may administer.
+    pub admins: Admins,
     /// How often one user may call.
     pub user_limit: RateLimiter,
     /// How often one user may search, wherever: every read with words (`q`) counts.
@@ -119,11 +122,20 @@ struct Inner {
     pool: PgPool,
     freshness: Freshness,
     sessions: Sessions,
+    api_tokens: Arc<LoggedApiTokens>,
+    streams: Streams,
+    /// Opens facts where the rows are read.
+    vault: Vault,
     cursors: CursorKey,
     clock: Clock,
+    admins: Admins,
 }
 
 impl Reads {
+    pub(crate) fn admins(&self) -> &Admins {
+        &self.0.admins
+    }
+
     pub(crate) fn pool(&self) -> &PgPool {
         &self.0.pool
     }
@@ -134,6 +146,18 @@ impl Reads {
 
     pub(crate) fn sessions(&self) -> &Sessions {
         &self.0.sessions
+    }
+
+    pub(crate) fn api_tokens(&self) -> &LoggedApiTokens {
+        &self.0.api_tokens
+    }
+
+    pub(crate) fn streams(&self) -> &Streams {
+        &self.0.streams
+    }
+
+    pub(crate) fn vault(&self) -> &Vault {
+        &self.0.vault
     }
 
     pub(crate) fn cursors(&self) -> &CursorKey {
@@ -165,15 +189,23 @@ impl App {
         let freshness = Freshness::new(pool.clone(), partitions, routes::PROJECTIONS);
         freshness.listen(nats.clone(), &nats_prefix, shutdown);
         postgres::observe(pool.clone(), POOL, shutdown);
+        let streams = Streams::new(pool.clone(), shutdown);
+        streams.follow(nats.clone(), &nats_prefix, shutdown);
+        let vault = Vault::new(pool.clone(), &parts.master_key, clock.clone());
         // Asked where the rows are: the primary may be away when this process starts.
-        Vault::new(pool.clone(), &parts.master_key, clock.clone()).require_fit().await?;
-        let vault = Vault::new(primary.clone(), &parts.master_key, clock.clone());
-        let api_tokens = LoggedApiTokens { log: Log::new(primary.clone()), vault, clock: clock.clone() };
+        vault.require_fit().await?;
+        let api_tokens = Arc::new(LoggedApiTokens {
+            log: Log::new(primary.clone()),
+            vault: Vault::new(primary.clone(), &parts.master_key, clock.clone()),
+            clock: clock.clone(),
+        });
         // A read takes hardly longer than the check of a signature.
         let verifier = parts.verifier.remembering(REMEMBERED_TOKENS);
-        let guard = Guard::with_api_tokens(verifier, parts.user_limit, Arc::new(api_tokens));
+        let guard = Guard::with_api_tokens(verifier, parts.user_limit, api_tokens.clone());
         let (sessions, cursors) = (Sessions::new(), parts.cursor_key);
-        let reads = Reads(Arc::new(Inner { pool, freshness, sessions, cursors, clock }));
+        let admins = parts.admins;
+        let reads = Inner { pool, freshness, sessions, api_tokens, streams, vault, cursors, clock, admins };
+        let reads = Reads(Arc::new(reads));
         Ok(Self { reads, primary, nats, guard, search_limit: parts.search_limit })
     }
 
@@ -184,9 +216,9 @@ impl App {
         OpenApiRouter::new().nest("/api/v1", guarded.with_state(self.reads.clone()))
     }
 
-    /// What `/openapi.json`, `/docs` and `/problems` tell of these routes. Reads are refused in no way of their own.
+    /// What `/openapi.json`, `/docs` and `/problems` tell of these routes.
     pub fn description() -> Description {
-        Description::new(OpenApiRouter::new().nest("/api/v1", routes::routes()).into_openapi(), [])
+        Description::new(OpenApiRouter::new().nest("/api/v1", routes::routes()).into_openapi(), [&TOO_MANY_STREAMS])
     }
 
     /// What must be well for it to be ready. With a replica, `postgres` is the replica and `primary` is where API tokens
@@ -245,6 +277,7 @@ pub async fn run(listener: TcpListener, config: Config, told: Description, shutd
         cursor_key: CursorKey::derive(master_key.expose()),
         master_key: MasterKey::new(*master_key.expose()),
         verifier,
+        admins: Admins::from_args(&config.auth, environment),
         user_limit: RateLimiter::new("user", config.http.rate_user),
         search_limit: RateLimiter::new("search", config.http.rate_search),
     };

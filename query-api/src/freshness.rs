@@ -19,7 +19,7 @@ use tokio::{sync::watch, time};
 use crate::{answer::Snapshot, app::POOL, routes::checkpoints};
 
 /// How long a read waits for its position.
-const PATIENCE: Duration = Duration::from_secs(2);
+pub const PATIENCE: Duration = Duration::from_secs(2);
 /// How often a waiting read looks at the checkpoint itself, in case its announcement was lost.
 const POLL: Duration = Duration::from_millis(100);
 /// How long to wait before asking for the announcements again after a failure.

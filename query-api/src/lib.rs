@@ -1,7 +1,7 @@
 //! The query API: reads of the read models, each the caller's own, each saying as of which position it is.
 //!
 //! Reading order: [`app`] (what a running query API is made of) · `reader` (what every route takes: caller, scope,
-//! freshness) · `freshness` (read your writes) · `answer` (body and `Orbit-As-Of`) · `routes`, by context, the home of
+//! freshness) · `freshness` (read your writes) · `streams` (who is woken when the log grows) · `answer` (body and `Orbit-As-Of`) · `routes`, by context, the home of
 //! the SQL · [`config`].
 
 mod answer;
@@ -13,6 +13,7 @@ mod reader;
 mod routes;
 mod sessions;
 pub mod statements;
+mod streams;
 
 pub use app::{App, Fault, Parts, run};
 pub use config::Config;

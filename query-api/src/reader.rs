@@ -1,6 +1,9 @@
 //! Who reads what: the caller, held to the context's scope, and what the read must have seen. Every route takes one.
 
-use std::{marker::PhantomData, time::Instant};
+use std::{
+    marker::PhantomData,
+    time::{Duration, Instant},
+};
 
 use axum::{
     extract::{FromRef, FromRequestParts},
@@ -11,12 +14,17 @@ use orbit_events::UserId;
 use orbit_platform::{
     auth::{Caller, TokenKind},
     http::{cursor::CursorKey, headers::MinPosition},
+    postgres,
     problem::ApiError,
 };
-use sqlx::{Postgres, pool::PoolConnection};
+use sqlx::{PgPool, Postgres, pool::PoolConnection};
 use uuid::Uuid;
 
-use crate::{answer::Snapshot, app::Reads, freshness::Wanted};
+use crate::{
+    answer::Snapshot,
+    app::{POOL, Reads},
+    freshness::{PATIENCE, Wanted},
+};
 
 /// What all reads of one context have in common.
 pub trait Context: Send + Sync + 'static {
@@ -74,6 +82,35 @@ impl<C: Context> Reader<C> {
         }
     }
 
+    /// Whose rows are read.
+    pub fn whose(&self) -> Whose {
+        self.whose
+    }
+
+    /// The position that the answer must have seen; 0 if the caller does not care.
+    pub fn min_position(&self) -> i64 {
+        self.min_position.unwrap_or(0)
+    }
+
+    /// What all requests share.
+    pub fn reads(&self) -> &Reads {
+        &self.reads
+    }
+
+    /// When the caller's token stops working, if it does.
+    pub fn expires_at(&self) -> Option<DateTime<Utc>> {
+        self.caller.expires_at
+    }
+
+    /// Looks again whether the caller may read, for answers that go on for long: 401 once the login has ended, or the API
+    /// token was revoked.
+    pub async fn check_again(&self) -> Result<(), ApiError> {
+        match self.caller.token {
+            TokenKind::Session => self.reads.sessions().check(self.reads.pool(), &self.caller).await,
+            TokenKind::Api { id } => self.reads.api_tokens().check(id).await,
+        }
+    }
+
     /// The time of the request.
     pub fn now(&self) -> DateTime<Utc> {
         self.reads.clock().now()
@@ -82,6 +119,31 @@ impl<C: Context> Reader<C> {
     /// The key under which cursors are made.
     pub fn cursors(&self) -> &CursorKey {
         self.reads.cursors()
+    }
+
+    /// The caller.
+    pub fn user_id(&self) -> Uuid {
+        self.whose.user_id
+    }
+
+    /// A connection for a question to the log itself, which no projection has to reach first.
+    pub async fn log(&self) -> Result<PoolConnection<Postgres>, ApiError> {
+        Ok(postgres::acquire(self.pool(), POOL).await?)
+    }
+
+    /// Where the log is read.
+    pub fn pool(&self) -> &PgPool {
+        self.reads.pool()
+    }
+
+    /// `Orbit-Min-Position`
+    pub fn min_position(&self) -> Option<i64> {
+        self.min_position
+    }
+
+    /// How much longer the request may wait for what it needs.
+    pub fn patience_left(&self) -> Duration {
+        PATIENCE.saturating_sub(self.begun.elapsed())
     }
 
     /// Asks the read model, once it has seen `Orbit-Min-Position`. The question may be asked again.

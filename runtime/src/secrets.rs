@@ -22,6 +22,8 @@ pub const NATS_PASSWORD: &str = "nats-password";
 pub const MASTER_KEY: &str = "master-key";
 /// What signs access tokens; made by the caller of [`Secrets::get_or_create`], who knows the algorithm.
 pub const SIGNING_KEY: &str = "signing-key";
+/// What signs checkpoints of the log; made like [`SIGNING_KEY`].
+pub const PROOF_KEY: &str = "proof-key";
 
 /// What a generated key begins with, so that a process in production can refuse it wherever it was copied to.
 pub const GENERATED: &str = "orbit-generated:";

@@ -1,10 +1,14 @@
 //! Every route that writes, by context.
 
+pub mod admin;
+pub mod history;
 pub mod read;
 pub mod tasks;
 pub mod users;
 
+use orbit_event_store::Origin;
 use utoipa_axum::router::OpenApiRouter;
+use uuid::Uuid;
 
 use crate::state::AppState;
 
@@ -23,8 +27,18 @@ pub struct Routes {
 /// All routes.
 pub fn routes() -> Routes {
     // One line per context.
-    let guarded = OpenApiRouter::default().merge(users::guarded()).merge(tasks::router());
+    let guarded = OpenApiRouter::default()
+        .merge(users::guarded())
+        .merge(tasks::router())
+        .merge(history::router())
+        .merge(admin::router());
     Routes { guarded, entered: users::entered(), refreshed: users::refreshed() }
+}
+
+/// What is left to do once facts were appended that no route of theirs decided: type and object of each.
+pub async fn follow_up(app: &AppState, origin: &Origin, appended: &[(String, Uuid)]) {
+    // One line per context.
+    tasks::follow_up(app, origin, appended).await;
 }
 
 /// Whether a claim is on a place in an order: who loses one chooses another place.

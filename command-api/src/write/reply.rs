@@ -42,6 +42,11 @@ impl Reply {
         Ok(Self { status: StatusCode::CREATED.as_u16(), location: Some(location), ..Self::ok(view)? })
     }
 
+    /// 202 with a body that names what to follow, and where that is.
+    pub fn accepted(view: &impl Serialize, location: String) -> Result<Self> {
+        Ok(Self { status: StatusCode::ACCEPTED.as_u16(), ..Self::created(view, location)? })
+    }
+
     /// 204.
     pub fn nothing() -> Self {
         Self { status: StatusCode::NO_CONTENT.as_u16(), location: None, version: None, position: None, body: None }

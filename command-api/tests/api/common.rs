@@ -12,12 +12,13 @@ use clap::Parser;
 use orbit_command_api::{App, Config, Parts};
 use orbit_event_store::{Limits, MasterKey, relay::History};
 use orbit_platform::{
-    auth::{TokenSigner, TokenVerifier},
+    auth::{Admins, TokenSigner, TokenVerifier},
     clock::Clock,
     config::{AuthArgs, Environment, Rate, Secret, generate_signing_key},
     http::{layers::serve_layers, limits::RateLimiter},
     postgres,
     shutdown::Shutdown,
+    signing::SigningKey,
 };
 use orbit_testing::{TestDatabase, TestNats};
 use serde_json::{Value, json};
@@ -171,8 +172,10 @@ async fn parts(config: &Config, clock: Clock, nats: &TestNats, limited: Limited)
         nats_prefix: nats.prefix().to_owned(),
         clock: clock.clone(),
         master_key: MasterKey::new([7; 32]),
+        proof_key: SigningKey::from_seed(&[7; 32]).unwrap(),
         signer: TokenSigner::from_args(&config.auth, Environment::Development, clock.clone()).unwrap(),
         verifier: TokenVerifier::from_args(&config.auth, Environment::Development, clock).unwrap(),
+        admins: Admins::from_args(&config.auth, Environment::Development),
         user_limit: RateLimiter::new("user", Rate::Off),
         login_limit: RateLimiter::new("login", limited.login),
         refresh_limit: RateLimiter::new("refresh", limited.refresh),

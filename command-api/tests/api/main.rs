@@ -17,4 +17,5 @@ mod races;
 mod subtasks;
 mod tasks;
 mod tokens;
+mod undo;
 mod writes;

@@ -20,6 +20,7 @@ async fn config() -> (Config, orbit_testing::TestDatabase, orbit_testing::TestNa
     config.database.database_url = Secret::new(database.url());
     config.nats.nats_url = Secret::new(nats.url());
     config.auth.signing_key = Some(Secret::new(generate_signing_key()));
+    config.proof.proof_key = Some(Secret::new(generate_signing_key()));
     config.keys.master_key = Some(Secret::new(generate_master_key()));
     (config, database, nats)
 }

@@ -4,10 +4,11 @@ use orbit_events::{
     UserId,
     tasks::label::{Created, Event, Recoloured, Removed, Renamed},
 };
+use serde_json::{from_value, json};
 use uuid::Uuid;
 
 use super::LabelName;
-use crate::{Aggregate, Claim, Color, Context, aggregate::rejections};
+use crate::{Aggregate, Claim, Color, Context, Fields, aggregate::rejections, undo::Reversal};
 
 /// Scope of the claim on a label's name.
 pub const NAME: &str = "labels.name";
@@ -35,6 +36,14 @@ pub struct Present {
     pub name: String,
     /// `#rrggbb`
     pub color: Option<String>,
+}
+
+impl Present {
+    /// The label that has these fields.
+    pub fn from_fields(fields: &Fields) -> Result<Self, serde_json::Error> {
+        let field = |name| fields.get(name).cloned().unwrap_or_default();
+        Ok(Self { name: from_value(field("name"))?, color: from_value(field("color"))? })
+    }
 }
 
 impl State {
@@ -76,6 +85,8 @@ pub enum Command {
     Edit(Edit),
     /// Remove it, from all tasks too.
     Remove,
+    /// Make it what it was.
+    SetBack(Present),
 }
 
 /// What is to change of a label. Each field: absent, leave it; `Some(None)`, clear it.
@@ -104,6 +115,7 @@ impl Aggregate for Label {
         match command {
             Command::Create { name, color } => create(state, name, color),
             Command::Edit(edit) => Ok(edition(state.get()?, edit)),
+            Command::SetBack(to) => Ok(set_back(state.get()?, to)),
             Command::Remove => match state {
                 State::Absent => Err(Rejection::NotFound),
                 State::Present(_) => Ok(vec![Removed {}.into()]),
@@ -125,6 +137,19 @@ impl Aggregate for Label {
 
     fn claims(state: &State, _: Uuid, user: UserId) -> Vec<Claim> {
         state.present().map(|label| name_claim(user, &label.name)).into_iter().collect()
+    }
+
+    fn fields(state: &State) -> Fields {
+        let Some(Present { name, color }) = state.present() else { return Fields::new() };
+        Fields::from([("name", json!(name)), ("color", json!(color))])
+    }
+
+    fn reversal(event: &Event) -> Reversal {
+        match event {
+            Event::Created(_) | Event::Renamed(_) | Event::Recoloured(_) => Reversal::ByFacts,
+            // The tasks' read model forgets at once which tasks carried it, so it could not come back to them.
+            Event::Removed(_) => Reversal::Never("a label that was removed is off all tasks for good; make it anew"),
+        }
     }
 }
 
@@ -152,6 +177,12 @@ fn edition(label: &Present, edit: Edit) -> Vec<Event> {
         facts.push(Recoloured { color }.into());
     }
     facts
+}
+
+fn set_back(label: &Present, Present { name, color }: Present) -> Vec<Event> {
+    let renamed = (label.name != name).then(|| Renamed { name }.into());
+    let recoloured = (label.color != color).then(|| Recoloured { color }.into());
+    renamed.into_iter().chain(recoloured).collect()
 }
 
 #[cfg(test)]

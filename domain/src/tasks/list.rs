@@ -1,13 +1,15 @@
 //! A list of tasks: a column of the board. Its name is unique per user.
 
+use chrono::{DateTime, Utc};
 use orbit_events::{
     UserId,
-    tasks::list::{Created, Event, Moved, Recoloured, Removed, Renamed},
+    tasks::list::{Created, Event, Moved, Recoloured, Removed, Renamed, Restored},
 };
+use serde_json::{from_value, json};
 use uuid::Uuid;
 
 use super::{ListName, order::Slot};
-use crate::{Aggregate, Claim, Color, Context, aggregate::rejections};
+use crate::{Aggregate, Claim, Color, Context, Fields, aggregate::rejections, undo::Reversal};
 
 /// Scope of the claim on a list's name.
 pub const NAME: &str = "lists.name";
@@ -39,6 +41,18 @@ pub struct Present {
     pub color: Option<String>,
     /// Fractional index among the user's lists.
     pub position: String,
+}
+
+impl Present {
+    /// The list that has these fields.
+    pub fn from_fields(fields: &Fields) -> Result<Self, serde_json::Error> {
+        let field = |name| fields.get(name).cloned().unwrap_or_default();
+        Ok(Self {
+            name: from_value(field("name"))?,
+            color: from_value(field("color"))?,
+            position: from_value(field("position"))?,
+        })
+    }
 }
 
 impl State {
@@ -87,6 +101,13 @@ pub enum Command {
         /// Whether it is the user's only list: the claims `lists.order` tell.
         is_last: bool,
     },
+    /// Make it what it was, on the board again if it was taken off.
+    SetBack {
+        /// What it was. The caller has looked whether its place is free.
+        to: Present,
+        /// When it was first made.
+        created_at: DateTime<Utc>,
+    },
 }
 
 /// What is to change of a list. Each field: absent, leave it; `Some(None)`, clear it.
@@ -120,6 +141,7 @@ impl Aggregate for List {
             Command::Create { name, color, slot } => create(state, name, color, &slot),
             Command::Edit(edit) => Ok(edition(state.get()?, edit)),
             Command::Remove { has_tasks, is_last } => remove(state, has_tasks, is_last),
+            Command::SetBack { to, created_at } => set_back(state, to, created_at),
         }
     }
 
@@ -134,6 +156,11 @@ impl Aggregate for List {
             Event::Recoloured(recoloured) => state.with(|list| list.color.clone_from(&recoloured.color)),
             Event::Moved(moved) => state.with(|list| list.position.clone_from(&moved.position)),
             Event::Removed(Removed {}) => State::Removed,
+            Event::Restored(restored) => State::Present(Present {
+                name: restored.name.clone(),
+                color: restored.color.clone(),
+                position: restored.position.clone(),
+            }),
         }
     }
 
@@ -141,6 +168,22 @@ impl Aggregate for List {
         state.present().map_or_else(Vec::new, |list| {
             vec![name_claim(user, &list.name), Claim::ordered(ORDER, &[user.0.as_bytes(), list.position.as_bytes()])]
         })
+    }
+
+    fn fields(state: &State) -> Fields {
+        let Some(Present { name, color, position }) = state.present() else { return Fields::new() };
+        Fields::from([("name", json!(name)), ("color", json!(color)), ("position", json!(position))])
+    }
+
+    fn reversal(event: &Event) -> Reversal {
+        match event {
+            Event::Created(_)
+            | Event::Renamed(_)
+            | Event::Recoloured(_)
+            | Event::Moved(_)
+            | Event::Removed(_)
+            | Event::Restored(_) => Reversal::ByFacts,
+        }
     }
 }
 
@@ -171,6 +214,19 @@ fn edition(list: &Present, edit: Edit) -> Vec<Event> {
         facts.push(Moved { position: slot.position().to_owned() }.into());
     }
     facts
+}
+
+fn set_back(state: &State, to: Present, created_at: DateTime<Utc>) -> Result<Vec<Event>, Rejection> {
+    let Present { name, color, position } = to;
+    let list = match state {
+        State::Absent => return Err(Rejection::NotFound),
+        State::Removed => return Ok(vec![Restored { name, color, position, created_at }.into()]),
+        State::Present(list) => list,
+    };
+    let renamed = (list.name != name).then(|| Renamed { name }.into());
+    let recoloured = (list.color != color).then(|| Recoloured { color }.into());
+    let moved = (list.position != position).then(|| Moved { position }.into());
+    Ok([renamed, recoloured, moved].into_iter().flatten().collect())
 }
 
 fn remove(state: &State, has_tasks: bool, is_last: bool) -> Result<Vec<Event>, Rejection> {

@@ -15,9 +15,10 @@ use super::{
     order::Slot,
     tree::{Lineage, MAX_DEPTH},
 };
-use crate::{Aggregate, Claim, Context, aggregate::rejections};
+use crate::{Aggregate, Claim, Context, Fields, aggregate::rejections, undo::Reversal};
 
 mod decide;
+mod set_back;
 
 /// Scope of the claim on a task's place; scanned by list, it gives the tasks of a list in order.
 pub const ORDER: &str = "tasks.order";
@@ -60,6 +61,8 @@ pub struct Present {
     pub due_date: Option<NaiveDate>,
     /// When it was done; set exactly while the status is done.
     pub completed_at: Option<DateTime<Utc>>,
+    /// Why it was turned down; absent unless the status is dismissed.
+    pub dismiss_reason: Option<String>,
     /// Fractional index in the list.
     pub position: String,
     /// Labels on it, in the order in which they were put on.
@@ -124,6 +127,8 @@ pub enum Command {
     Delete,
     /// Take it out of the trash.
     Restore(Restore),
+    /// Make it what it was.
+    SetBack(Box<SetBack>),
 }
 
 /// Where a task is to stand.
@@ -188,6 +193,15 @@ pub struct Restore {
     pub lineage: Option<Lineage>,
 }
 
+/// What a task is to be again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SetBack {
+    /// What it was. The caller has looked whether its list is there and its place free.
+    pub to: Present,
+    /// Where it would stand as part of the task that it was part of.
+    pub lineage: Option<Lineage>,
+}
+
 rejections! {
     /// Why a task may say no.
     NotFound = "task_not_found", NotFound, "there is no such task";
@@ -223,6 +237,7 @@ impl Aggregate for Task {
                 status: created.status,
                 due_date: created.due_date,
                 completed_at: None,
+                dismiss_reason: None,
                 position: created.position.clone(),
                 labels: created.labels.clone(),
                 created_by: created.created_by,
@@ -237,9 +252,12 @@ impl Aggregate for Task {
                 task.list_id = moved.list_id;
                 task.position.clone_from(&moved.position);
             }),
-            Event::StatusChanged(changed) => state.with(|task| task.stand(changed.status, None)),
-            Event::Completed(completed) => state.with(|task| task.stand(Status::Done, Some(completed.completed_at))),
-            Event::Reopened(Reopened {}) => state.with(|task| task.stand(Status::Open, None)),
+            Event::StatusChanged(changed) => state.with(|task| task.stand(changed.status)),
+            Event::Completed(completed) => state.with(|task| {
+                task.stand(Status::Done);
+                task.completed_at = Some(completed.completed_at);
+            }),
+            Event::Reopened(Reopened {}) => state.with(|task| task.stand(Status::Open)),
             Event::Labelled(labelled) => state.with(|task| {
                 task.labels.retain(|label| *label != labelled.label_id);
                 task.labels.push(labelled.label_id);
@@ -248,7 +266,10 @@ impl Aggregate for Task {
                 state.with(|task| task.labels.retain(|label| *label != unlabelled.label_id))
             }
             Event::Nested(nested) => state.with(|task| task.parent_id = nested.parent_id),
-            Event::Dismissed(_) => state.with(|task| task.stand(Status::Dismissed, None)),
+            Event::Dismissed(dismissed) => state.with(|task| {
+                task.stand(Status::Dismissed);
+                task.dismiss_reason.clone_from(&dismissed.reason);
+            }),
             Event::Deleted(Deleted { deleted_at }) => state.with(|task| task.deleted_at = Some(*deleted_at)),
             Event::Restored(Restored {}) => state.with(|task| task.deleted_at = None),
         }
@@ -260,12 +281,37 @@ impl Aggregate for Task {
         let child = task.parent_id.map(|parent| Claim::ordered(CHILD, &[parent.0.as_bytes(), id.as_bytes()]));
         [Some(place), child].into_iter().flatten().collect()
     }
+
+    fn fields(state: &State) -> Fields {
+        state.present().map(Present::fields).unwrap_or_default()
+    }
+
+    fn reversal(event: &Event) -> Reversal {
+        match event {
+            Event::Created(_)
+            | Event::Retitled(_)
+            | Event::Described(_)
+            | Event::Prioritised(_)
+            | Event::Scheduled(_)
+            | Event::Moved(_)
+            | Event::StatusChanged(_)
+            | Event::Completed(_)
+            | Event::Reopened(_)
+            | Event::Labelled(_)
+            | Event::Unlabelled(_)
+            | Event::Nested(_)
+            | Event::Dismissed(_)
+            | Event::Deleted(_)
+            | Event::Restored(_) => Reversal::ByFacts,
+        }
+    }
 }
 
 impl Present {
-    fn stand(&mut self, status: Status, completed_at: Option<DateTime<Utc>>) {
+    fn stand(&mut self, status: Status) {
         self.status = status;
-        self.completed_at = completed_at;
+        self.completed_at = None;
+        self.dismiss_reason = None;
     }
 }
 

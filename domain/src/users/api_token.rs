@@ -5,10 +5,11 @@ use orbit_events::{
     UserId,
     users::api_token::{Event, Issued, Revoked},
 };
+use serde_json::json;
 use uuid::Uuid;
 
 use super::{Scopes, TokenName};
-use crate::{Aggregate, Claim, Context, Secret, aggregate::rejections};
+use crate::{Aggregate, Claim, Context, Fields, Secret, aggregate::rejections, undo::Reversal};
 
 /// Scope of the claim on a token's id; scanned by user, it gives the tokens that are not revoked.
 pub const USER: &str = "api_tokens.user";
@@ -123,6 +124,18 @@ impl Aggregate for ApiToken {
     fn claims(state: &State, id: Uuid, user: UserId) -> Vec<Claim> {
         let claim = |_: &Present| Claim::ordered(USER, &[user.0.as_bytes(), id.as_bytes()]);
         state.present().map(claim).into_iter().collect()
+    }
+
+    fn fields(state: &State) -> Fields {
+        let Some(Present { name, scopes, expires_at, .. }) = state.present() else { return Fields::new() };
+        Fields::from([("name", json!(name)), ("scopes", json!(scopes)), ("expires_at", json!(expires_at))])
+    }
+
+    fn reversal(event: &Event) -> Reversal {
+        match event {
+            Event::Issued(_) => Reversal::Never("an API token that was given out ends by being revoked"),
+            Event::Revoked(_) => Reversal::Never("an API token that was revoked never becomes good again"),
+        }
     }
 }
 

@@ -6,9 +6,10 @@ use orbit_events::{
         Connected, Disconnected, Event, Kind as Peer, Settings, SettingsChanged, SyncFailed, SyncProgressed,
     },
 };
+use serde_json::json;
 use uuid::Uuid;
 
-use crate::{Aggregate, Claim, Context, aggregate::rejections};
+use crate::{Aggregate, Claim, Context, Fields, aggregate::rejections, undo::Reversal};
 
 mod settings;
 
@@ -163,6 +164,33 @@ impl Aggregate for Connection {
     fn claims(state: &State, id: Uuid, user: UserId) -> Vec<Claim> {
         let claim = |_: &Present| Claim::ordered(USER, &[user.0.as_bytes(), id.as_bytes()]);
         state.present().map(claim).into_iter().collect()
+    }
+
+    fn fields(state: &State) -> Fields {
+        let Some(Present { kind, settings, cursor, failure }) = state.present() else { return Fields::new() };
+        let Settings { name, endpoint, port, username, secret } = settings;
+        let failure = failure.as_ref().map(|(code, detail)| json!({ "code": code, "detail": detail }));
+        Fields::from([
+            ("kind", json!(kind)),
+            ("name", json!(name)),
+            ("endpoint", json!(endpoint)),
+            ("port", json!(port)),
+            ("username", json!(username)),
+            ("has_secret", json!(secret.is_some())),
+            ("cursor", json!(cursor)),
+            ("failure", json!(failure)),
+        ])
+    }
+
+    fn reversal(event: &Event) -> Reversal {
+        match event {
+            // Settings say which server is shown which secret: mixed with later ones they would show it to another.
+            Event::Connected(_) => Reversal::Never("an account was connected; disconnect it"),
+            Event::SettingsChanged(_) => Reversal::Never("the server that was named may have been shown the secret"),
+            Event::SyncProgressed(_) => Reversal::Never("what came in from elsewhere has come in"),
+            Event::SyncFailed(_) => Reversal::Never("what failed elsewhere has failed"),
+            Event::Disconnected(_) => Reversal::Never("an account that was disconnected has to be connected again"),
+        }
     }
 }
 

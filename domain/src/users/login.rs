@@ -7,10 +7,11 @@ use orbit_events::{
     UserId,
     users::login::{Event, LoggedIn, LoggedOut, Reason, RefreshReuseDetected, Refreshed},
 };
+use serde_json::json;
 use uuid::Uuid;
 
 use super::{DeviceName, UserAgent};
-use crate::{Aggregate, Claim, Context, Secret, aggregate::rejections};
+use crate::{Aggregate, Claim, Context, Fields, Secret, aggregate::rejections, undo::Reversal};
 
 /// Scope of the claim on a login's id; scanned by user, it gives the devices that are logged in.
 pub const USER: &str = "logins.user";
@@ -161,6 +162,28 @@ impl Aggregate for Login {
     fn claims(state: &State, id: Uuid, user: UserId) -> Vec<Claim> {
         let claim = |_: &Active| Claim::ordered(USER, &[user.0.as_bytes(), id.as_bytes()]);
         state.active().map(claim).into_iter().collect()
+    }
+
+    fn fields(state: &State) -> Fields {
+        let Some(Active { expires_at, device_name, user_agent, address, .. }) = state.active() else {
+            return Fields::new();
+        };
+        Fields::from([
+            ("device_name", json!(device_name)),
+            ("user_agent", json!(user_agent)),
+            ("address", json!(address)),
+            ("expires_at", json!(expires_at)),
+        ])
+    }
+
+    fn reversal(event: &Event) -> Reversal {
+        match event {
+            // Whoever held a token has used it, and a token that was given out is out.
+            Event::LoggedIn(_) => Reversal::Never("a login ends by logging out"),
+            Event::Refreshed(_) => Reversal::Never("a refresh token that was used is used up"),
+            Event::RefreshReuseDetected(_) => Reversal::Never("what was noticed about a token stays noticed"),
+            Event::LoggedOut(_) => Reversal::Never("a device that was logged out has to log in again"),
+        }
     }
 }
 

@@ -4,11 +4,11 @@ use orbit_events::{
     UserId, users,
     users::user::{Erased, Event, PasswordChanged, PreferencesChanged, ProfileChanged, Registered},
 };
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, from_value, json};
 use uuid::Uuid;
 
 use super::{AvatarUrl, Email, Locale, Name, PreferencesPatch, TimeZone, WorkingHours, preferences::MAX_BYTES};
-use crate::{Aggregate, Claim, Context, Secret, aggregate::rejections};
+use crate::{Aggregate, Claim, Context, Fields, Secret, aggregate::rejections, undo::Reversal};
 
 /// Scope of the claim on an e-mail address.
 pub const EMAIL: &str = "users.email";
@@ -81,6 +81,8 @@ pub enum Command {
     },
     /// Change some of profile and preferences; what `PATCH /auth/me` becomes.
     Edit(Box<Edit>),
+    /// Make profile and preferences what they were.
+    SetBack(Box<Earlier>),
     /// Take another password. The caller has checked the present one.
     ChangePassword {
         /// Argon2id, PHC string, of the new password.
@@ -88,6 +90,30 @@ pub enum Command {
     },
     /// Forget the user.
     Erase,
+}
+
+/// Profile and preferences as they were.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Earlier {
+    /// How the user wanted to be seen and served.
+    pub profile: users::Profile,
+    /// The clients' own.
+    pub preferences: Map<String, Value>,
+}
+
+impl Earlier {
+    /// Profile and preferences among these fields.
+    pub fn from_fields(fields: &Fields) -> Result<Self, serde_json::Error> {
+        let field = |name| fields.get(name).cloned().unwrap_or_default();
+        let profile = users::Profile {
+            name: from_value(field("name"))?,
+            avatar_url: from_value(field("avatar_url"))?,
+            time_zone: from_value(field("time_zone"))?,
+            locale: from_value(field("locale"))?,
+            working_hours: from_value(field("working_hours"))?,
+        };
+        Ok(Self { profile, preferences: from_value(field("preferences"))? })
+    }
 }
 
 /// How a user wants to be seen and served.
@@ -161,6 +187,7 @@ impl Aggregate for User {
         match command {
             Command::Register { email, password_hash, profile } => register(state, email, &password_hash, *profile),
             Command::Edit(edit) => edition(state.get()?, *edit),
+            Command::SetBack(earlier) => Ok(set_back(state.get()?, *earlier)),
             Command::ChangePassword { password_hash } => {
                 let same = state.get()?.password_hash == password_hash;
                 let changed = PasswordChanged { password_hash: password_hash.expose().to_owned() };
@@ -196,6 +223,29 @@ impl Aggregate for User {
 
     fn claims(state: &State, _: Uuid, _: UserId) -> Vec<Claim> {
         state.present().map(|user| folded_claim(&user.email.to_lowercase())).into_iter().collect()
+    }
+
+    fn fields(state: &State) -> Fields {
+        let Some(Present { email, profile, preferences, .. }) = state.present() else { return Fields::new() };
+        let users::Profile { name, avatar_url, time_zone, locale, working_hours } = profile;
+        Fields::from([
+            ("email", json!(email)),
+            ("name", json!(name)),
+            ("avatar_url", json!(avatar_url)),
+            ("time_zone", json!(time_zone)),
+            ("locale", json!(locale)),
+            ("working_hours", json!(working_hours)),
+            ("preferences", json!(preferences)),
+        ])
+    }
+
+    fn reversal(event: &Event) -> Reversal {
+        match event {
+            Event::ProfileChanged(_) | Event::PreferencesChanged(_) => Reversal::ByFacts,
+            Event::Registered(_) => Reversal::Never("an account ends only by being erased"),
+            Event::PasswordChanged(_) => Reversal::Never("an earlier password never becomes good again"),
+            Event::Erased(_) => Reversal::Never("what was erased cannot be read any more"),
+        }
     }
 }
 
@@ -246,6 +296,13 @@ fn edition(user: &Present, edit: Edit) -> Result<Vec<Event>, Rejection> {
         }
     }
     Ok(facts)
+}
+
+fn set_back(user: &Present, Earlier { profile, preferences }: Earlier) -> Vec<Event> {
+    let seen = (user.profile != profile).then(|| ProfileChanged { profile }.into());
+    let preferred = (user.preferences != preferences)
+        .then(|| PreferencesChanged { preferences: Value::Object(preferences) }.into());
+    seen.into_iter().chain(preferred).collect()
 }
 
 #[cfg(test)]

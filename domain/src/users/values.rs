@@ -239,7 +239,7 @@ pub const SCOPES: [(&str, &str); 9] = [
     ("activities:read", "read activities"),
     ("users:read", "read the profile, devices, tokens and connections"),
     ("users:write", "change the profile, devices and connections"),
-    ("history:read", "read the past with as_of"),
+    ("history:read", "read facts, what each changed, and the past with as_of"),
     ("email:send", "send e-mail"),
     ("agent:run", "let the agent work"),
     ("admin", "everything but passwords, tokens, logins and erasure, which need a session"),

@@ -9,9 +9,11 @@ mod client;
 mod http;
 mod project;
 mod query;
+mod rebuild;
 mod relay;
 mod report;
 mod scratch;
+mod seal;
 mod server;
 mod work;
 
@@ -43,12 +45,16 @@ enum What {
     Append,
     /// The log to `JetStream`, every ack's sequence checked.
     Relay,
+    /// The log into its Merkle tree: hashes, tiles, signed checkpoints.
+    Seal,
     /// Read models: catching up from the log, and how soon a command is visible.
     Project,
     /// `POST /tasks`, against a route that only verifies the token.
     Http,
     /// `GET /tasks/{id}` and `GET /tasks`, against pgbench with the same statements.
     Query,
+    /// Read models filled anew from a million facts, against one INSERT … SELECT over plain JSON.
+    Rebuild,
 }
 
 /// How long and how often to measure.
@@ -64,9 +70,11 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let report = match args.what {
         What::Append => append::run(effort).await?,
         What::Relay => relay::run(effort).await?,
+        What::Seal => seal::run(effort).await?,
         What::Project => project::run(effort).await?,
         What::Http => http::run(effort).await?,
         What::Query => query::run(effort).await?,
+        What::Rebuild => rebuild::run(effort).await?,
     };
     report.print(args.json)
 }

@@ -44,7 +44,7 @@ async fn caught_up(effort: Effort, report: &mut Report) -> anyhow::Result<()> {
     let users = scratch.users(&store, USERS).await?;
     let mut head = store.log().head().await?;
     while head.position < FACTS {
-        let tell = |n: usize| Story { writer: Writer::new(&store, users[n % USERS]) };
+        let tell = |n: usize| Story::new(Writer::new(&store, users[n % USERS]));
         load(256, Duration::from_secs(1), tell).await?;
         head = store.log().head().await?;
     }
@@ -69,8 +69,15 @@ async fn caught_up(effort: Effort, report: &mut Report) -> anyhow::Result<()> {
 }
 
 /// Writes a task down, gives it another title, and completes it: three commands.
-struct Story {
+pub struct Story {
     writer: Writer,
+}
+
+impl Story {
+    /// Told by this writer.
+    pub fn new(writer: Writer) -> Self {
+        Self { writer }
+    }
 }
 
 impl AsyncCall for Story {

@@ -2,17 +2,19 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
+use anyhow::Context as _;
 use axum::{Router, http::StatusCode, middleware::from_fn_with_state, routing::post};
 use chrono::TimeDelta;
 use clap::Parser;
 use orbit_command_api::app as command_api;
 use orbit_event_store::{EventStore, Limits, Log, Vault, relay::History};
 use orbit_platform::{
-    auth::{self, Guard, TokenSigner, TokenVerifier},
+    auth::{self, Admins, Guard, TokenSigner, TokenVerifier},
     config::{AuthArgs, Environment, HttpArgs, Secret, generate_signing_key},
     http::{cursor::CursorKey, layers::serve_layers, limits::RateLimiter, serve},
-    postgres,
+    postgres, random,
     shutdown::Shutdown,
+    signing::SigningKey,
 };
 use orbit_query_api::app as query_api;
 use orbit_runtime::MASTER_KEY;
@@ -75,8 +77,10 @@ impl Server {
             nats_prefix: Scratch::PREFIX.to_owned(),
             clock: clock.clone(),
             master_key: scratch.master_key.clone(),
+            proof_key: SigningKey::from_seed(&random::bytes()).context("a proof key could not be made")?,
             signer,
             verifier: verifier.clone(),
+            admins: Admins::from_args(&auth, environment),
             user_limit: limiter("user"),
             login_limit: limiter("login"),
             refresh_limit: limiter("refresh"),
@@ -106,6 +110,7 @@ impl Server {
             master_key: scratch.master_key.clone(),
             cursor_key: CursorKey::derive(MASTER_KEY.as_bytes()),
             verifier: verifier.clone(),
+            admins: Admins::from_args(&auth, environment),
             user_limit: limiter("user"),
             search_limit: limiter("search"),
         };

@@ -13,7 +13,7 @@ use std::{
 
 use anyhow::{Context, anyhow};
 use orbit_platform::{
-    config::{AuthArgs, DatabaseArgs, EnvironmentArgs, HttpArgs, KeysArgs, NatsArgs, TelemetryArgs},
+    config::{AuthArgs, DatabaseArgs, EnvironmentArgs, HttpArgs, KeysArgs, NatsArgs, ProofArgs, TelemetryArgs},
     http::serve::listen,
     shutdown::Shutdown,
     telemetry::{self, Destination},
@@ -62,6 +62,8 @@ pub struct Args {
     #[command(flatten)]
     keys: KeysArgs,
     #[command(flatten)]
+    proof: ProofArgs,
+    #[command(flatten)]
     telemetry: TelemetryArgs,
     /// The file that log lines go to, - for the terminal; logs/orbit.log in the home when not set
     #[arg(long, env = "ORBIT_LOG_FILE", value_name = "FILE", help_heading = "Telemetry")]
@@ -97,6 +99,7 @@ async fn work(
     shutdown: &Shutdown,
 ) -> anyhow::Result<()> {
     secrets::complete_signing_key(args.environment.environment, home, &mut args.auth)?;
+    secrets::complete_proof_key(args.environment.environment, home, &mut args.proof)?;
     secrets::complete_master_key(args.environment.environment, home, &mut args.keys)?;
     if choice == Choice::Own {
         print::line(&format!("Orbit in {}", home.root().display()))?;

@@ -4,8 +4,10 @@
 
 use std::path::PathBuf;
 
-use orbit_platform::config::{AuthArgs, Environment, KeysArgs, Secret, generate_master_key, generate_signing_key};
-use orbit_runtime::{Fault, Home, MASTER_KEY, SIGNING_KEY, Secrets};
+use orbit_platform::config::{
+    AuthArgs, Environment, KeysArgs, ProofArgs, Secret, generate_master_key, generate_signing_key,
+};
+use orbit_runtime::{Fault, Home, MASTER_KEY, PROOF_KEY, SIGNING_KEY, Secrets};
 
 /// Fills in the signing key unless the settings give one.
 pub fn complete_signing_key(environment: Environment, home: &Home, auth: &mut AuthArgs) -> Result<(), Fault> {
@@ -19,6 +21,15 @@ pub fn complete_signing_key(environment: Environment, home: &Home, auth: &mut Au
 /// Whether the settings give a master key.
 pub fn gives_master_key(keys: &KeysArgs) -> bool {
     is_given(keys.master_key.as_ref(), keys.master_key_file.as_ref())
+}
+
+/// Fills in the key of the checkpoints unless the settings give one.
+pub fn complete_proof_key(environment: Environment, home: &Home, proof: &mut ProofArgs) -> Result<(), Fault> {
+    if environment == Environment::Development && !is_given(proof.proof_key.as_ref(), proof.proof_key_file.as_ref()) {
+        let key = Secrets::open(home)?.get_or_create(PROOF_KEY, || Ok(generate_signing_key()))?;
+        proof.proof_key = Some(Secret::new(key));
+    }
+    Ok(())
 }
 
 /// Fills in the master key unless the settings give one.

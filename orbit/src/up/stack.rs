@@ -8,12 +8,13 @@ use chrono::TimeDelta;
 use orbit_command_api::app as command_api;
 use orbit_event_store::{Limits, Log, MasterKey, Vault, relay::History};
 use orbit_platform::{
-    auth::{TokenSigner, TokenVerifier},
+    auth::{Admins, TokenSigner, TokenVerifier},
     clock::Clock,
     http::{cursor::CursorKey, docs, health, layers::serve_layers, limits::RateLimiter, serve},
     nats::{self, FirstConnection},
     postgres,
     shutdown::{self, Shutdown},
+    signing::SigningKey,
     telemetry::metrics,
 };
 use orbit_query_api::app as query_api;
@@ -94,6 +95,7 @@ impl Stack {
         let master = args.keys.master_key(environment)?;
         let verifier = TokenVerifier::from_args(&args.auth, environment, clock.clone())?;
         let jwks = verifier.jwks().clone();
+        let admins = Admins::from_args(&args.auth, environment);
         // Now and not in the background: a wrong address or password is to be said at once.
         nats::connect(&args.nats, NAME, FirstConnection::Required)
             .await?
@@ -111,8 +113,10 @@ impl Stack {
             nats_prefix: args.nats.nats_prefix.clone(),
             clock: clock.clone(),
             master_key: MasterKey::new(*master.expose()),
+            proof_key: SigningKey::from_args(&args.proof, environment)?,
             signer: TokenSigner::from_args(&args.auth, environment, clock.clone())?,
             verifier: verifier.clone(),
+            admins: admins.clone(),
             user_limit: user_limit.clone(),
             login_limit: RateLimiter::new("login", args.http.rate_login),
             refresh_limit: RateLimiter::new("refresh", args.http.rate_refresh),
@@ -139,6 +143,7 @@ impl Stack {
             master_key: MasterKey::new(*master.expose()),
             cursor_key: CursorKey::derive(master.expose()),
             verifier,
+            admins,
             user_limit,
             search_limit: RateLimiter::new("search", args.http.rate_search),
         };

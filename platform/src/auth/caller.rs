@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use axum::{extract::FromRequestParts, http::request::Parts};
+use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::problem::ApiError;
@@ -18,6 +19,8 @@ pub struct Caller {
     pub scopes: Scopes,
     /// What kind of token it was.
     pub token: TokenKind,
+    /// When the token stops working, if it does: for answers that last longer than a moment.
+    pub expires_at: Option<DateTime<Utc>>,
 }
 
 /// What kind of token a caller showed.
@@ -59,12 +62,18 @@ impl Scopes {
 impl Caller {
     /// The user themselves, logged in on a device.
     pub fn session(user_id: Uuid, sid: Uuid) -> Self {
-        Self { user_id, sid: Some(sid), scopes: Scopes::All, token: TokenKind::Session }
+        Self { user_id, sid: Some(sid), scopes: Scopes::All, token: TokenKind::Session, expires_at: None }
     }
 
     /// A program with an API token.
     pub fn api(user_id: Uuid, token_id: Uuid, scopes: Scopes) -> Self {
-        Self { user_id, sid: None, scopes, token: TokenKind::Api { id: token_id } }
+        Self { user_id, sid: None, scopes, token: TokenKind::Api { id: token_id }, expires_at: None }
+    }
+
+    /// The same caller, with a token that stops working then.
+    #[must_use]
+    pub fn until(self, expires_at: impl Into<Option<DateTime<Utc>>>) -> Self {
+        Self { expires_at: expires_at.into(), ..self }
     }
 
     /// Refuses (403, naming the scope) a token without `scope`.

@@ -97,7 +97,7 @@ fn named(mut jwk: Jwk) -> Option<PublicKey> {
 }
 
 /// The contents of PEM blocks with a label (RFC 7468); text between blocks is allowed and skipped.
-fn pem_blocks<'a>(pem: &'a str, label: &'a str) -> impl Iterator<Item = Option<Vec<u8>>> + 'a {
+pub(crate) fn pem_blocks<'a>(pem: &'a str, label: &'a str) -> impl Iterator<Item = Option<Vec<u8>>> + 'a {
     let (begin, end) = (format!("-----BEGIN {label}-----"), format!("-----END {label}-----"));
     let mut rest = pem;
     std::iter::from_fn(move || {

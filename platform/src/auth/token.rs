@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, errors::ErrorKind, jwk::JwkSet};
 use moka::sync::Cache;
 use serde::{Deserialize, Serialize};
@@ -213,15 +213,15 @@ impl TokenVerifier {
     pub fn verify(&self, token: &str) -> Result<Caller, Refusal> {
         let Some(seen) = &self.seen else {
             let claims = self.claims(token)?;
-            return Ok(Caller::session(claims.sub, claims.sid));
+            return Ok(caller(claims.sub, claims.sid, claims.exp));
         };
         if let Some(claims) = seen.get(token) {
             self.check_times(claims.iat, claims.exp)?;
-            return Ok(Caller::session(claims.sub, claims.sid));
+            return Ok(caller(claims.sub, claims.sid, claims.exp));
         }
         let Claims { sub, sid, iat, exp, .. } = self.claims(token)?;
         seen.insert(token.to_owned(), Seen { sub, sid, iat, exp });
-        Ok(Caller::session(sub, sid))
+        Ok(caller(sub, sid, exp))
     }
 
     /// What a valid token says.
@@ -256,6 +256,10 @@ impl TokenVerifier {
         }
         Ok(())
     }
+}
+
+fn caller(user_id: Uuid, login_id: Uuid, exp: i64) -> Caller {
+    Caller::session(user_id, login_id).until(DateTime::from_timestamp(exp, 0))
 }
 
 #[cfg(test)]

@@ -41,7 +41,8 @@ fn a_token_says_who_calls_until_it_expires() {
     let (signer, verifier) = pair(&generate_signing_key(), &clock);
     let token = signer.sign(USER, LOGIN);
     assert_eq!(token.expires_in, 900);
-    assert_eq!(verifier.verify(&token.token).unwrap(), Caller::session(USER, LOGIN));
+    let expires_at = clock.now() + TimeDelta::seconds(900);
+    assert_eq!(verifier.verify(&token.token).unwrap(), Caller::session(USER, LOGIN).until(expires_at));
     clock.advance(TimeDelta::seconds(900 + LEEWAY_S));
     assert_eq!(verifier.verify(&token.token), Err(Refusal::Expired));
     clock.advance(TimeDelta::seconds(-2_000));
@@ -80,8 +81,9 @@ fn a_verifier_that_remembers_still_looks_at_the_time_and_believes_nobody_else() 
     let (signer, verifier) = pair(&generate_signing_key(), &clock);
     let verifier = verifier.remembering(2);
     let token = signer.sign(USER, LOGIN).token;
+    let expires_at = clock.now() + TimeDelta::seconds(900);
     for _ in 0..3 {
-        assert_eq!(verifier.verify(&token), Ok(Caller::session(USER, LOGIN)));
+        assert_eq!(verifier.verify(&token), Ok(Caller::session(USER, LOGIN).until(expires_at)));
     }
     let mut forged = token.clone();
     forged.pop();

@@ -9,6 +9,7 @@ use std::{
 };
 
 use clap::{Args, ValueEnum};
+use uuid::Uuid;
 
 use super::{Environment, Fault, MasterKey, Rate, Secret, secrets};
 
@@ -147,6 +148,10 @@ pub struct AuthArgs {
     /// How long a refresh token lives, in seconds
     #[arg(long, env = "ORBIT_REFRESH_TOKEN_TTL_S", default_value_t = 30 * 24 * 60 * 60, value_parser = clap::value_parser!(u32).range(60..))]
     pub refresh_token_ttl_s: u32,
+    /// The users who may administer, by their ids, separated by commas; when not set, everybody in development and nobody
+    /// in production
+    #[arg(long, env = "ORBIT_ADMINS", value_delimiter = ',')]
+    pub admins: Vec<Uuid>,
 }
 
 impl AuthArgs {
@@ -191,6 +196,36 @@ impl KeysArgs {
         secrets::refuse_generated(environment, "ORBIT_MASTER_KEY", Some(&text), file)?;
         let expected = "base64 of 32 bytes (openssl rand -base64 32)";
         MasterKey::parse(text.expose()).ok_or(Fault::Malformed { setting: "ORBIT_MASTER_KEY", expected })
+    }
+}
+
+/// The key under the log's checkpoints.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Proof")]
+pub struct ProofArgs {
+    /// The Ed25519 key that signs checkpoints of the log: PKCS#8 in PEM, as openssl genpkey -algorithm ed25519 writes it
+    #[arg(long, env = "ORBIT_PROOF_KEY", hide_env_values = true)]
+    pub proof_key: Option<Secret>,
+    /// The file that holds the key of the checkpoints, in place of ORBIT_PROOF_KEY
+    #[arg(long, env = "ORBIT_PROOF_KEY_FILE")]
+    pub proof_key_file: Option<PathBuf>,
+}
+
+impl ProofArgs {
+    /// The key's PEM. Production refuses a generated one.
+    pub fn proof_key(&self, environment: Environment) -> Result<Secret, Fault> {
+        self.find_proof_key(environment)?.ok_or(Fault::Missing {
+            setting: "ORBIT_PROOF_KEY",
+            what: "write an Ed25519 key there or name its file in ORBIT_PROOF_KEY_FILE (openssl genpkey -algorithm ed25519)",
+        })
+    }
+
+    /// The key's PEM, if there is one: whoever only verifies can do with the public key.
+    pub fn find_proof_key(&self, environment: Environment) -> Result<Option<Secret>, Fault> {
+        let file = self.proof_key_file.as_deref();
+        let key = secrets::read("ORBIT_PROOF_KEY", "ORBIT_PROOF_KEY_FILE", self.proof_key.as_ref(), file)?;
+        secrets::refuse_generated(environment, "ORBIT_PROOF_KEY", key.as_ref(), file)?;
+        Ok(key)
     }
 }
 

@@ -20,6 +20,9 @@ pub static IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-ke
 /// `true` on an answer that was stored when the key was first used.
 pub static IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
+/// The id of the last event that a client has seen of a stream (HTML, server-sent events).
+pub static LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
 /// The longest idempotency key.
 pub const IDEMPOTENCY_KEY_AT_MOST: usize = 255;
 /// Entity tags read from one `If-Match`.
@@ -141,6 +144,25 @@ impl<S: Send + Sync> FromRequestParts<S> for MinPosition {
         position
             .map(|position| Self(Some(position)))
             .ok_or_else(|| ApiError::invalid_header(NAME, "a position is expected: a whole number"))
+    }
+}
+
+/// The position after which a stream of facts goes on, from `Last-Event-ID`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LastEventId(pub Option<i64>);
+
+impl<S: Send + Sync> FromRequestParts<S> for LastEventId {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        const NAME: &str = "Last-Event-ID";
+        // A client that has seen nothing yet may say so with an empty one.
+        let text = find(parts, &LAST_EVENT_ID, NAME)?.filter(|text| !text.is_empty());
+        let Some(text) = text else { return Ok(Self(None)) };
+        let position = text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten();
+        position
+            .map(|position| Self(Some(position)))
+            .ok_or_else(|| ApiError::invalid_header(NAME, "the id of an event of this stream is expected"))
     }
 }
 

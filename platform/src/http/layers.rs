@@ -68,6 +68,7 @@ fn cors(origins: &[String]) -> Option<CorsLayer> {
             header::CONTENT_TYPE,
             header::IF_MATCH,
             headers::IDEMPOTENCY_KEY.clone(),
+            headers::LAST_EVENT_ID.clone(),
             headers::ORBIT_MIN_POSITION.clone(),
             headers::X_REQUEST_ID.clone(),
             HeaderName::from_static(TRACEPARENT),

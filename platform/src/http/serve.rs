@@ -2,7 +2,12 @@
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::{Router, body::Body, extract::ConnectInfo, http::Request};
+use axum::{
+    Router,
+    body::Body,
+    extract::{ConnectInfo, FromRequestParts},
+    http::{Request, request::Parts},
+};
 use hyper::{body::Incoming, server::conn::http1};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -59,6 +64,25 @@ pub enum Fault {
     },
 }
 
+/// Tells when the server that a request came to stops: for answers that would go on for ever, and keep it from stopping.
+#[derive(Clone, Debug, Default)]
+pub struct Stopping(CancellationToken);
+
+impl Stopping {
+    /// Returns when the server stops; never, if the request did not come over a server.
+    pub async fn asked(&self) {
+        self.0.cancelled().await;
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Stopping {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        Ok(parts.extensions.get::<Self>().cloned().unwrap_or_default())
+    }
+}
+
 /// Listens where the settings say.
 pub async fn listen(args: &HttpArgs) -> Result<TcpListener, Fault> {
     let address = args.address();
@@ -84,8 +108,10 @@ async fn serve_within(limits: Limits, listener: TcpListener, router: Router, shu
             () = shutdown.cancelled() => break,
         };
         let Some((stream, peer, slot)) = accepted else { continue };
+        let stopping = Stopping(shutdown.token());
         let service = router.clone().map_request(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(ConnectInfo(peer));
+            request.extensions_mut().insert(stopping.clone());
             request.map(Body::new)
         });
         let mut stream = TimeoutWriter::new(stream);

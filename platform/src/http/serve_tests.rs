@@ -34,6 +34,9 @@ async fn server(limits: Limits) -> Server {
     let router = Router::new()
         .route("/address", get(|info: ConnectInfo<SocketAddr>| async move { info.0.ip().to_string() }))
         .route("/client", get(|address: ClientAddress| async move { address.0.to_string() }))
+        .route("/endless", get(endless))
+        // Longer in all than any limit, never silent for as long as one.
+        .route("/drips", get(drips))
         // More than the kernel keeps for a client that does not read.
         .route("/large", get(|| async { vec![0_u8; 64 << 20] }))
         .route("/waits", waits);
@@ -45,6 +48,28 @@ async fn server(limits: Limits) -> Server {
         let _ = end.send(());
     });
     Server { address, shutdown, ended, entered, leave }
+}
+
+/// Says something at once, and nothing more until the server stops.
+async fn endless(stopping: Stopping) -> Body {
+    let said = futures_util::stream::unfold((0, stopping), |(said, stopping)| async move {
+        match said {
+            0 => return Some((Ok::<_, io::Error>("begun\n"), (1, stopping))),
+            1 => stopping.asked().await,
+            _ => return None,
+        }
+        Some((Ok("ended\n"), (2, stopping)))
+    });
+    Body::from_stream(said)
+}
+
+async fn drips() -> Body {
+    let drops = futures_util::stream::unfold(0, |drop| async move {
+        // Time is what this is about.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        (drop < 20).then(|| (Ok::<_, io::Error>(format!("drop {drop}\n")), drop + 1))
+    });
+    Body::from_stream(drops)
 }
 
 /// Sends a request and reads until the server closes.
@@ -91,6 +116,23 @@ async fn a_request_under_way_is_answered_before_the_server_ends() {
 }
 
 #[tokio::test]
+async fn an_endless_answer_is_told_that_the_server_stops() {
+    let server = server(LIMITS).await;
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    stream.write_all(b"GET /endless HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    while !answer.contains("begun") {
+        let mut chunk = [0; 1_024];
+        let read = tokio::time::timeout(SOON, stream.read(&mut chunk)).await.unwrap().unwrap();
+        answer.push_str(std::str::from_utf8(&chunk[..read]).unwrap());
+    }
+    server.shutdown.trigger();
+    tokio::time::timeout(SOON, stream.read_to_string(&mut answer)).await.unwrap().unwrap();
+    assert!(answer.contains("ended"), "{answer}");
+    tokio::time::timeout(SOON, server.ended).await.unwrap().unwrap();
+}
+
+#[tokio::test]
 async fn a_request_without_end_does_not_keep_the_server() {
     let server = server(Limits { grace: Duration::from_millis(20), ..LIMITS }).await;
     let mut stream = TcpStream::connect(server.address).await.unwrap();
@@ -120,6 +162,14 @@ async fn a_client_that_stops_reading_gives_its_place_back() {
     silent.write_all(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
     let answer = ask(server.address, "GET /address HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
     assert!(answer.ends_with("127.0.0.1"), "{answer}");
+}
+
+#[tokio::test]
+async fn an_answer_that_goes_on_for_longer_than_the_limits_is_not_cut_off() {
+    let limit = Duration::from_millis(100);
+    let server = server(Limits { head: limit, write: limit, ..LIMITS }).await;
+    let answer = ask(server.address, "GET /drips HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
+    assert!(answer.contains("drop 0\n") && answer.contains("drop 19\n"), "{answer}");
 }
 
 #[tokio::test]

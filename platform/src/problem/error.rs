@@ -200,6 +200,12 @@ impl ApiError {
             .with_retry_after(Duration::from_secs(1))
     }
 
+    /// 503: the log is sealed up to `at`, not yet up to `wanted`.
+    pub fn not_sealed(wanted: i64, at: i64) -> Self {
+        Self::of(&kinds::NOT_SEALED, format!("the log is sealed up to {at}, not yet up to {wanted}"))
+            .with_retry_after(Duration::from_secs(1))
+    }
+
     /// Adds a faulty field.
     #[must_use]
     pub fn with_field(mut self, field: FieldProblem) -> Self {

@@ -74,6 +74,8 @@ kinds! {
         "Something that this request needs does not answer. Try again after `Retry-After` seconds.";
     TIMEOUT = SERVICE_UNAVAILABLE "timeout", "It took too long",
         "The request was given up. Whether a write took place is not known: repeat it with the same `Idempotency-Key`.";
+    NOT_SEALED = SERVICE_UNAVAILABLE "not_sealed", "The position is not sealed yet",
+        "No checkpoint covers this position yet. The sealer signs one at most two seconds behind the log's head: try again after `Retry-After` seconds.";
     PROJECTION_LAG = SERVICE_UNAVAILABLE "projection_lag", "The read model has not got there yet",
         "The read model did not reach `Orbit-Min-Position` in time. Try again, or read without it.";
 }

@@ -9,6 +9,7 @@ mod pages;
 
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
 
 pub use error::ApiError;
@@ -71,11 +72,36 @@ pub struct FieldProblem {
     pub code: String,
     /// The fault in words.
     pub detail: String,
+    /// Of which object the field is, where a problem is about several: its type and id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub entity: Option<Value>,
+    /// Where two values stand against each other: the one that was to be found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub expected: Option<Value>,
+    /// The one that is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub actual: Option<Value>,
 }
 
 impl FieldProblem {
     /// A fault of the field at `pointer`.
     pub fn new(pointer: impl Into<String>, code: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self { pointer: pointer.into(), code: code.into(), detail: detail.into() }
+        let (pointer, code, detail) = (pointer.into(), code.into(), detail.into());
+        Self { pointer, code, detail, entity: None, expected: None, actual: None }
+    }
+
+    /// Of this object.
+    #[must_use]
+    pub fn of(self, entity: Value) -> Self {
+        Self { entity: Some(entity), ..self }
+    }
+
+    /// Two values stand against each other.
+    #[must_use]
+    pub fn between(self, expected: Value, actual: Value) -> Self {
+        Self { expected: Some(expected), actual: Some(actual), ..self }
     }
 }

@@ -36,7 +36,7 @@ pub(super) struct Folded<R> {
     pub new: Vec<R>,
     /// Rows that were there and have changed.
     pub changed: Vec<R>,
-    /// Streams that have no row any more.
+    /// Streams that have no row any more, and those that ended and came back: their new row is among the others.
     pub gone: Vec<Gone>,
 }
 
@@ -65,6 +65,8 @@ struct Slot<R> {
     user_id: Uuid,
     version: i64,
     row: Option<R>,
+    /// The version at which the stream last ended.
+    ended: Option<i64>,
     fresh: bool,
     touched: bool,
 }
@@ -89,7 +91,10 @@ pub(super) async fn fold<R: Row>(
     if !known.is_empty() {
         for row in R::load(connection, &known).await? {
             let (id, version) = row.reached();
-            slots.insert(id, Slot { user_id: Uuid::nil(), version, row: Some(row), fresh: false, touched: false });
+            slots.insert(
+                id,
+                Slot { user_id: Uuid::nil(), version, row: Some(row), ended: None, fresh: false, touched: false },
+            );
         }
     }
     let mut order = Vec::with_capacity(seen.len());
@@ -97,7 +102,7 @@ pub(super) async fn fold<R: Row>(
         let id = envelope.stream_id;
         let slot = slots.entry(id).or_insert_with(|| {
             let version = removed.get(&id).copied().unwrap_or(0);
-            Slot { user_id: Uuid::nil(), version, row: None, fresh: true, touched: false }
+            Slot { user_id: Uuid::nil(), version, row: None, ended: None, fresh: true, touched: false }
         });
         if envelope.version <= slot.version {
             continue;
@@ -109,14 +114,21 @@ pub(super) async fn fold<R: Row>(
         slot.version = envelope.version;
         slot.user_id = envelope.user_id.0;
         slot.row = R::fold(slot.row.take(), event, envelope);
+        if slot.row.is_none() {
+            slot.ended = Some(slot.version);
+        }
     }
     let mut folded = Folded { new: Vec::new(), changed: Vec::new(), gone: Vec::new() };
     for id in order {
         let Some(slot) = slots.remove(&id) else { continue };
+        if let Some(version) = slot.ended {
+            folded.gone.push(Gone { id, user_id: slot.user_id, version });
+        }
         match slot.row {
-            Some(row) if slot.fresh => folded.new.push(row),
+            // Its old row goes with what has ended.
+            Some(row) if slot.fresh || slot.ended.is_some() => folded.new.push(row),
             Some(row) => folded.changed.push(row),
-            None => folded.gone.push(Gone { id, user_id: slot.user_id, version: slot.version }),
+            None => {}
         }
     }
     Ok(folded)

@@ -28,7 +28,7 @@ fn stream(user: u8, place: u8) -> Uuid {
 }
 
 /// Facts that could stand in a log: streams begin with their first fact and versions have no gaps. An erased user does
-/// nothing more, and a removed thing is not touched any more, as the rules have it.
+/// nothing more, and a removed thing is not touched any more, as the rules have it, but that lists may come back.
 fn facts(steps: &[Step]) -> Vec<Recorded> {
     let mut versions = std::collections::HashMap::new();
     let mut ended = std::collections::HashSet::new();
@@ -37,12 +37,19 @@ fn facts(steps: &[Step]) -> Vec<Recorded> {
         let user = place / STREAMS % USERS;
         let stream_id = stream(user, place % STREAMS);
         let user_id = stream(user, 0);
+        let is_list = matches!(place % STREAMS, 3 | 4);
+        let comes_back = is_list && !ended.contains(&user_id) && ended.remove(&stream_id);
         if ended.contains(&stream_id) || ended.contains(&user_id) {
             continue;
         }
         let version = versions.entry(stream_id).or_insert(0_i64);
         *version += 1;
-        let event = event(user, place % STREAMS, *version == 1, *what, *argument);
+        let event = if comes_back {
+            let (name, position) = (format!("back {argument}"), format!("V{argument}"));
+            Event::List(list::Restored { name, color: None, position, created_at: at(1) }.into())
+        } else {
+            event(user, place % STREAMS, *version == 1, *what, *argument)
+        };
         if matches!(event.wire_type(), "users.erased" | "lists.removed" | "labels.removed" | "connections.disconnected")
         {
             ended.insert(stream_id);

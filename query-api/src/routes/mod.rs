@@ -1,10 +1,13 @@
 //! Every route that reads, by context; and what their questions have in common.
 
 pub mod activities;
+pub mod admin;
+mod audit;
 pub mod checkpoints;
 mod conditions;
 mod filters;
 mod fixed;
+pub mod history;
 pub mod tasks;
 pub mod users;
 mod words;
@@ -16,7 +19,13 @@ use crate::{app::Reads, reader::Context};
 /// All routes.
 pub fn routes() -> OpenApiRouter<Reads> {
     // One line per context.
-    OpenApiRouter::new().merge(users::router()).merge(tasks::router()).merge(activities::router())
+    OpenApiRouter::new()
+        .merge(users::router())
+        .merge(tasks::router())
+        .merge(activities::router())
+        .merge(admin::router())
+        .merge(history::router())
+        .merge(audit::router())
 }
 
 /// The projections whose checkpoints are waited for.

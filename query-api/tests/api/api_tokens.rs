@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::world::{ADA, World};
 
 /// Appends a fact about a token to the log, and to no read model.
-async fn append(world: &World, user: UserId, token: Uuid, version: i64, event: Event) {
+pub async fn append(world: &World, user: UserId, token: Uuid, version: i64, event: Event) {
     let vault = Vault::new(world.database.pool().clone(), &MasterKey::new([7; 32]), world.clock.clone());
     vault.create_key(user).await.unwrap();
     let id = EventId(Uuid::from_u128(token.as_u128() + u128::try_from(version).unwrap()));
@@ -45,7 +45,7 @@ async fn append(world: &World, user: UserId, token: Uuid, version: i64, event: E
     .unwrap();
 }
 
-async fn issue(world: &World, id: u128, scopes: &[&str], expires_at: Option<DateTime<Utc>>) -> OpaqueToken {
+pub async fn issue(world: &World, id: u128, scopes: &[&str], expires_at: Option<DateTime<Utc>>) -> OpaqueToken {
     let token = OpaqueToken::new(API_TOKEN_PREFIX, Uuid::from_u128(id << 64));
     let issued = Issued {
         name: "script".to_owned(),

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::world::{ADA, BACKLOG, BOB, TODAY, World, task_id};
 
 /// Every path, with `{id}` where one goes.
-const PATHS: [&str; 21] = [
+const PATHS: [&str; 22] = [
     "/auth/me",
     "/auth/devices",
     "/auth/tokens",
@@ -28,6 +28,7 @@ const PATHS: [&str; 21] = [
     "/activities/types",
     "/activities/recent",
     "/activities/{id}",
+    "/audit/checkpoint",
 ];
 
 fn names(problem: &Value) -> Vec<&str> {

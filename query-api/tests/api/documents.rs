@@ -19,16 +19,28 @@ async fn every_route_is_in_the_document_with_its_headers_and_an_example() {
       "/api/v1/activities/search",
       "/api/v1/activities/types",
       "/api/v1/activities/{id}",
+      "/api/v1/audit/checkpoint",
+      "/api/v1/audit/proof/consistency",
+      "/api/v1/audit/proof/inclusion",
       "/api/v1/auth/devices",
+      "/api/v1/auth/devices/{id}/history",
       "/api/v1/auth/me",
+      "/api/v1/auth/me/history",
       "/api/v1/auth/tokens",
       "/api/v1/auth/tokens/{id}",
+      "/api/v1/auth/tokens/{id}/history",
       "/api/v1/connections",
       "/api/v1/connections/{id}",
+      "/api/v1/connections/{id}/history",
+      "/api/v1/events/stream",
+      "/api/v1/history",
+      "/api/v1/history/{id}",
       "/api/v1/labels",
       "/api/v1/labels/{id}",
+      "/api/v1/labels/{id}/history",
       "/api/v1/task-lists",
       "/api/v1/task-lists/{id}",
+      "/api/v1/task-lists/{id}/history",
       "/api/v1/tasks",
       "/api/v1/tasks/board",
       "/api/v1/tasks/search",
@@ -36,6 +48,7 @@ async fn every_route_is_in_the_document_with_its_headers_and_an_example() {
       "/api/v1/tasks/today",
       "/api/v1/tasks/trash",
       "/api/v1/tasks/{id}",
+      "/api/v1/tasks/{id}/history",
       "/api/v1/tasks/{id}/subtasks"
     ]
     "#);
@@ -50,7 +63,9 @@ async fn every_route_is_in_the_document_with_its_headers_and_an_example() {
         assert!(content["schema"].is_object(), "{path}");
         for parameter in operation["parameters"].as_array().unwrap() {
             assert!(parameter["description"].is_string(), "{path}: {parameter}");
-            let needed = parameter["in"] == "path" || parameter["name"] == "q" && path.ends_with("/search");
+            let needed = parameter["in"] == "path"
+                || parameter["name"] == "q" && path.ends_with("/search")
+                || ["position", "from"].iter().any(|name| parameter["name"] == *name) && path.contains("/proof/");
             assert_eq!(parameter["required"].as_bool().unwrap_or(false), needed, "{path}: {parameter}");
         }
     }

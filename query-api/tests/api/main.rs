@@ -4,12 +4,17 @@
 
 mod activities;
 mod api_tokens;
+mod audit;
 mod bad_input;
 mod documents;
 mod freshness;
+mod histories;
+mod history;
+mod log;
 mod overviews;
 mod pages;
 mod process;
+mod streams;
 mod tasks;
 mod users;
 mod world;

@@ -1,6 +1,9 @@
 //! A query API on a database of its own, the facts that fill it, and the requests to it.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{
+    Mutex,
+    atomic::{AtomicI64, Ordering},
+};
 
 use axum::{
     Router,
@@ -19,7 +22,7 @@ use orbit_events::{
     users::{Profile, login, user},
 };
 use orbit_platform::{
-    auth::{TokenSigner, TokenVerifier},
+    auth::{Admins, TokenSigner, TokenVerifier},
     clock::Clock,
     config::{Environment, Rate, Secret, generate_master_key, generate_signing_key},
     http::{cursor::CursorKey, layers::serve_layers, limits::RateLimiter},
@@ -58,6 +61,10 @@ pub struct World {
     /// What the query API reads with.
     pub pool: PgPool,
     position: AtomicI64,
+    /// Whether facts are in the log too, and not only in the read models.
+    pub logged: bool,
+    /// What the next facts answer.
+    pub cause: Mutex<Option<EventId>>,
     life: Shutdown,
 }
 
@@ -122,6 +129,7 @@ pub fn parts(config: &Config, pool: &PgPool, nats: &TestNats, clock: &Clock) -> 
         master_key: MasterKey::new([7; 32]),
         cursor_key: CursorKey::derive(&[7; 32]),
         verifier: TokenVerifier::from_args(&config.auth, Environment::Development, clock.clone()).unwrap(),
+        admins: Admins::from_args(&config.auth, Environment::Development),
         user_limit: RateLimiter::new("user", Rate::Off),
         search_limit: RateLimiter::new("search", Rate::Off),
     }
@@ -147,7 +155,8 @@ impl World {
         let options = database.pool().connect_options().as_ref().clone().options([("search_path", "view, public")]);
         let projections = PgPool::connect_with(options).await.unwrap();
         let router = serve_layers(router, &config.http);
-        Self { database, nats, clock, life, openapi, signer, router, projections, pool, position: AtomicI64::new(0) }
+        let (position, cause) = (AtomicI64::new(0), Mutex::new(None));
+        Self { database, nats, clock, life, openapi, signer, router, projections, pool, position, cause, logged: false }
     }
 
     /// A partition that a user is in.
@@ -164,9 +173,19 @@ impl World {
         position
     }
 
+    /// Tells it to stop, as a process is told.
+    pub fn stop(&self) {
+        self.life.trigger();
+    }
+
+    /// The next position.
+    pub fn next_position(&self) -> i64 {
+        self.position.fetch_add(1, Ordering::SeqCst) + 1
+    }
+
     /// Records a fact without moving a checkpoint.
     pub async fn fold(&self, user: UserId, stream_id: Uuid, version: i64, event: Event, actor: Actor) -> i64 {
-        let position = self.position.fetch_add(1, Ordering::SeqCst) + 1;
+        let position = self.next_position();
         let wire_type = event.wire_type().to_owned();
         let id = u128::try_from(position).unwrap();
         let envelope = Envelope {
@@ -182,11 +201,14 @@ impl World {
             metadata: Metadata {
                 actor,
                 correlation_id: Uuid::from_u128(0xc0),
-                causation_id: None,
+                causation_id: *self.cause.lock().unwrap(),
                 session_id: Some(login_of(user)),
                 traceparent: None,
             },
         };
+        if self.logged {
+            self.log(&envelope, Some(&event)).await;
+        }
         let fact = Recorded { envelope, content: Content::Open(event) };
         let mut connection = self.projections.acquire().await.unwrap();
         for projection in projections::ALL {

@@ -260,6 +260,7 @@ async fn belongings(world: &World, of: &Session) -> BTreeMap<String, Uuid> {
     }
     all.insert("devices".to_owned(), of.login());
     all.insert("activities".to_owned(), Uuid::nil());
+    all.insert("history".to_owned(), Uuid::nil());
     all
 }
 
@@ -328,7 +329,7 @@ impl Schemas {
             schema.insert("components".to_owned(), document["components"].clone());
             jsonschema::draft202012::new(&Value::Object(schema)).unwrap()
         });
-        // What is no JSON, such as an export line by line, is a text.
+        // What is no JSON, such as an export line by line or the beginning of a stream, is a text.
         let body =
             if media.ends_with("json") && !media.ends_with("ndjson") { answer.json() } else { json!(answer.body) };
         let faults: Vec<_> =

@@ -3,8 +3,10 @@
 
 mod arbitrary;
 mod document;
+mod histories;
 mod journeys;
 mod outages;
+mod rebuilds;
 mod simulation;
 mod tidy;
 mod two_users;

@@ -51,6 +51,7 @@ async fn without_nats_commands_succeed_and_read_models_follow_from_the_log() {
     let world = World::on(servers.database().await, servers.nats().await).await;
     let ada = world.register("ada").await;
     ready(&world).await;
+    let mut stream = world.get("/events/stream?category=tasks").by(&ada).follow().await;
 
     let away = Instant::now();
     servers.stop_nats().await.unwrap();
@@ -59,6 +60,8 @@ async fn without_nats_commands_succeed_and_read_models_follow_from_the_log() {
     visible(&world, &ada, &first).await;
     let second = create(&world, &ada, "And still away").await.expect(201);
     world.get(&format!("/tasks/{}", second.id())).by(&ada).after(second.position()).send().await.expect(200);
+    let streamed = stream.facts(2).await;
+    assert_eq!([streamed[0].id, streamed[1].id], [Some(first.position()), Some(second.position())]);
 
     servers.start_nats().await.unwrap();
     ready(&world).await;
@@ -66,6 +69,7 @@ async fn without_nats_commands_succeed_and_read_models_follow_from_the_log() {
     let third = create(&world, &ada, "Back again").await.expect(201);
     visible(&world, &ada, &third).await;
     world.relayed().await;
+    assert_eq!(stream.facts(1).await[0].id, Some(third.position()));
     world.stop().await;
 }
 

@@ -34,6 +34,7 @@ async fn fill(world: &World, ada: &Session) -> BTreeMap<&'static str, Uuid> {
         ("activities", activity),
         ("connections", connection),
         ("devices", ada.login()),
+        ("history", activity),
         ("labels", label),
         ("task-lists", list),
         ("tasks", task),
@@ -111,7 +112,9 @@ async fn lists_and_searches_hold_nothing_of_somebody_elses() {
                 "list_id" => questions.push(format!("?list_id={}", ids["task-lists"])),
                 "parent_id" => questions.push(format!("?parent_id={}", ids["tasks"])),
                 "label" | "labels" | "label_id" => questions.push(format!("?{name}={}", ids["labels"])),
-                "entity_id" => questions.push(format!("?entity_id={}", ids["tasks"])),
+                "entity_id" | "entity" => questions.push(format!("?{name}={}", ids["tasks"])),
+                // A stream is read as far as it begins.
+                "from" => questions.push("?from=0".to_owned()),
                 _ => {}
             }
         }

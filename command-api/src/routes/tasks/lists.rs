@@ -9,7 +9,7 @@ use orbit_domain::{
         task,
     },
 };
-use orbit_event_store::{Loaded, Mode, Unit};
+use orbit_event_store::{Loaded, Mode, Origin, Unit};
 use orbit_events::ListId;
 use orbit_platform::{
     http::{
@@ -25,11 +25,16 @@ use super::{SCOPE, bodies::Anchor, place, views::WrittenList};
 use crate::{
     error::{Error, Result},
     routes::read::text,
+    state::AppState,
     write::{self, Reply, Write, present},
 };
 
 /// Tasks that can slip into a list at the very moment at which it is removed: as many as one batch of appends holds.
 const STRAGGLERS: i64 = 512;
+/// Tasks of a list that are looked at to see whether one stays: one unit of work moves no more of them away.
+const TASKS_LOOKED_AT: i64 = 5_001;
+/// Lists that are looked at to see whether another one stays: one unit of work removes no more of them.
+const LISTS_LOOKED_AT: i64 = 5_002;
 
 /// A new list.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -148,29 +153,37 @@ pub async fn delete(write: Write, PathId(id): PathId<ListId>) -> Result<Response
     let if_match = &write.request.if_match;
     let decide = |unit: Unit| async move {
         present::<List>(&unit, id.0, if_match).await?;
-        let has_tasks = !unit.scan(task::ORDER, id.0.as_bytes(), 1).await?.is_empty();
-        let lists = unit.scan(ORDER, unit.context().user_id.0.as_bytes(), 2).await?;
-        // Another list must stay: this unit guards it, so that two cannot remove each other's last companion.
-        let other = lists.into_iter().find(|held| held.stream_id != id.0);
-        let is_last = match other {
-            Some(other) => unit.load::<List>(other.stream_id).await?.is_none_or(|list| list.state.present().is_none()),
-            None => true,
-        };
-        unit.decide::<List>(id.0, Command::Remove { has_tasks, is_last }).await?;
+        unit.decide::<List>(id.0, removal(&unit, id).await?).await?;
         Ok(Reply::nothing())
     };
     let answer = write.run(b"", decide).await;
     write.app().first_lists.forget(write.user());
     if answer.is_ok() && !write.request.dry_run {
-        write::follow_up("move late tasks", rescue(&write, id).await);
+        write::follow_up("move late tasks", rescue(write.app(), write.origin(), id).await);
     }
     answer
 }
 
+/// The command that takes a list off the board, with what there is to know of others: tasks in it that this unit leaves
+/// there, and whether another list stays.
+pub async fn removal(unit: &Unit, id: ListId) -> Result<Command> {
+    let tasks = unit.scan(task::ORDER, id.0.as_bytes(), TASKS_LOOKED_AT).await?;
+    let has_tasks = tasks.iter().any(|held| !unit.lets_go(held.stream_id, task::ORDER, &held.key));
+    let lists = unit.scan(ORDER, unit.context().user_id.0.as_bytes(), LISTS_LOOKED_AT).await?;
+    // Another list must stay: this unit guards it, so that two cannot remove each other's last companion.
+    let mut is_last = true;
+    for other in lists.into_iter().filter(|held| held.stream_id != id.0) {
+        if unit.load::<List>(other.stream_id).await?.is_some_and(|list| list.state.present().is_some()) {
+            is_last = false;
+            break;
+        }
+    }
+    Ok(Command::Remove { has_tasks, is_last })
+}
+
 /// Moves tasks that were written into the list while its removal was being decided: a scan does not guard what is not
 /// there yet. Later ones find the list gone.
-async fn rescue(write: &Write, list: ListId) -> Result<()> {
-    let app = write.app();
+pub async fn rescue(app: &AppState, origin: Origin, list: ListId) -> Result<()> {
     let decide = |unit: Unit| async move {
         let stragglers = unit.scan(task::ORDER, list.0.as_bytes(), STRAGGLERS).await?;
         for held in stragglers {
@@ -180,7 +193,7 @@ async fn rescue(write: &Write, list: ListId) -> Result<()> {
         }
         Ok::<_, Error>(())
     };
-    app.store.transact(write.origin(), Mode::default(), decide).await?;
+    app.store.transact(origin, Mode::default(), decide).await?;
     Ok(())
 }
 

@@ -8,6 +8,7 @@ mod lists;
 mod on_tasks;
 mod operation;
 mod place;
+mod set_back;
 mod trash;
 mod tree;
 mod verbs;
@@ -20,6 +21,7 @@ use crate::state::AppState;
 
 pub use first_list::FirstLists;
 pub use place::jitter;
+pub use set_back::follow_up;
 
 /// What these routes take of an API token.
 const SCOPE: &str = "tasks:write";

@@ -180,15 +180,21 @@ async fn relocate(unit: &Unit, id: TaskId, target: Target, if_match: &IfMatch) -
     shown(unit, unit.decide::<Task>(id.0, Command::Edit(edit)).await?).await
 }
 
-async fn delete(unit: &Unit, id: TaskId, if_match: &IfMatch) -> Result<Reply> {
+pub async fn delete(unit: &Unit, id: TaskId, if_match: &IfMatch) -> Result<Reply> {
     present::<Task>(unit, id.0, if_match).await?;
     unit.decide::<Task>(id.0, Command::Delete).await?;
+    delete_below(unit, id).await?;
+    Ok(Reply::nothing())
+}
+
+/// Puts all sub-tasks into the trash.
+pub async fn delete_below(unit: &Unit, id: TaskId) -> Result<()> {
     for (child, _) in descendants(unit, id).await? {
         if unit.load::<Task>(child.0).await?.is_some_and(|child| child.state.live().is_some()) {
             unit.decide::<Task>(child.0, Command::Delete).await?;
         }
     }
-    Ok(Reply::nothing())
+    Ok(())
 }
 
 async fn restore(app: &AppState, unit: &Unit, id: TaskId, if_match: &IfMatch) -> Result<Reply> {
@@ -205,7 +211,7 @@ async fn restore(app: &AppState, unit: &Unit, id: TaskId, if_match: &IfMatch) ->
 }
 
 /// How a task comes out of the trash: to its old place, if it is still free, and to its old parent, if that is there.
-async fn way_back(app: &AppState, unit: &Unit, task: &Loaded<Task>) -> Result<Restore> {
+pub async fn way_back(app: &AppState, unit: &Unit, task: &Loaded<Task>) -> Result<Restore> {
     let Some(state) = task.state.present().filter(|task| task.deleted_at.is_some()) else {
         return Ok(Restore::default());
     };
@@ -250,7 +256,8 @@ async fn make_room(unit: &Unit, task: &Loaded<Task>, label: LabelId) -> Result<(
     Ok(())
 }
 
-async fn is_in_use(unit: &Unit, label: LabelId) -> Result<bool> {
+/// Whether a label was not removed.
+pub async fn is_in_use(unit: &Unit, label: LabelId) -> Result<bool> {
     Ok(unit.load::<Label>(label.0).await?.is_some_and(|label| label.state.present().is_some()))
 }
 

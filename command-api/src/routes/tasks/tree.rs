@@ -45,7 +45,8 @@ pub async fn descendants(unit: &Unit, task: TaskId) -> Result<Vec<(TaskId, usize
     while let Some((above, depth)) = found.get(next).copied() {
         next += 1;
         let children = unit.scan(CHILD, above.0.as_bytes(), limit).await?;
-        found.extend(children.into_iter().map(|held| (TaskId(held.stream_id), depth + 1)));
+        let children = children.into_iter().filter(|held| !unit.lets_go(held.stream_id, CHILD, &held.key));
+        found.extend(children.map(|held| (TaskId(held.stream_id), depth + 1)));
         if found.len() > MAX_SUBTREE + 1 {
             let detail = format!("at most {MAX_SUBTREE} sub-tasks can be dealt with at once");
             return Err(refusal(axum::http::StatusCode::UNPROCESSABLE_ENTITY, "too_many_subtasks", None, detail).into());

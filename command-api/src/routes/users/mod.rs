@@ -11,6 +11,7 @@ mod password;
 mod proof;
 mod refresh;
 mod register;
+mod set_back;
 mod tokens;
 mod views;
 

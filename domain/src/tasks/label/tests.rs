@@ -76,7 +76,9 @@ fn a_label_holds_its_name_until_it_is_removed() {
 fn command() -> impl Strategy<Value = Command> {
     let name = parsed(LabelName::parse);
     let color = prop::option::of(Just(red()));
+    let earlier = name.clone().prop_map(|name| Command::SetBack(Present { name: name.into(), color: None }));
     prop_oneof![
+        1 => earlier,
         2 => (name.clone(), color.clone()).prop_map(|(name, color)| Command::Create { name, color }),
         4 => (prop::option::of(name), prop::option::of(color))
             .prop_map(|(name, color)| Command::Edit(Edit { name, color })),
@@ -84,4 +86,12 @@ fn command() -> impl Strategy<Value = Command> {
     ]
 }
 
-laws!(Label, command());
+/// The command that undo makes of these fields.
+fn set_back(fields: &Fields) -> Command {
+    if fields.is_empty() {
+        return Command::Remove;
+    }
+    Command::SetBack(Present::from_fields(fields).unwrap())
+}
+
+laws!(Label, command(), absent: State::Absent | State::Removed, set_back: set_back);

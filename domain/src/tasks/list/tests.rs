@@ -139,11 +139,36 @@ fn command() -> impl Strategy<Value = Command> {
     });
     let edit = (prop::option::of(name.clone()), prop::option::of(color.clone()), prop::option::of(slot.clone()))
         .prop_map(|(name, color, slot)| Edit { name, color, slot });
+    let earlier = (name.clone(), color.clone()).prop_map(|(name, color)| Command::SetBack {
+        to: Present { name: name.into(), color: color.map(String::from), position: end() },
+        created_at: now(),
+    });
     prop_oneof![
+        1 => earlier,
         2 => (name, color, slot).prop_map(|(name, color, slot)| Command::Create { name, color, slot }),
         4 => edit.prop_map(Command::Edit),
         1 => any::<(bool, bool)>().prop_map(|(has_tasks, is_last)| Command::Remove { has_tasks, is_last }),
     ]
 }
 
-laws!(List, command());
+#[test]
+fn a_list_that_was_taken_off_the_board_comes_back_as_it_was() {
+    let to = Present { name: "Today".into(), color: None, position: end() };
+    let restored = Restored { name: "Today".into(), color: None, position: end(), created_at: now() };
+    let set_back = Command::SetBack { to, created_at: now() };
+    given::<List>([today(), Removed {}.into()])
+        .when(set_back.clone())
+        .then([restored.into()])
+        .when(set_back)
+        .then_nothing();
+}
+
+/// The command that undo makes of these fields.
+fn set_back(fields: &Fields) -> Command {
+    if fields.is_empty() {
+        return REMOVE;
+    }
+    Command::SetBack { to: Present::from_fields(fields).unwrap(), created_at: now() }
+}
+
+laws!(List, command(), absent: State::Absent | State::Removed, set_back: set_back);

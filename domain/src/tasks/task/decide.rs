@@ -12,7 +12,7 @@ use orbit_events::{
     },
 };
 
-use super::{Command, Create, Edit, MAX_LABELS, Place, Present, Rejection, Restore, State, Task};
+use super::{Command, Create, Edit, MAX_LABELS, Place, Present, Rejection, Restore, State, Task, set_back};
 use crate::{
     Aggregate, Context,
     tasks::{Reason, tree::Lineage},
@@ -37,6 +37,7 @@ pub(super) fn decide(state: &State, command: Command, context: &Context) -> Fact
         Command::Dismiss { reason } => dismissal(state.get()?.status, reason),
         Command::Delete => deletion(state, context.now),
         Command::Restore(restore) => restoration(state, restore),
+        Command::SetBack(asked) => set_back::set_back(state, *asked, context),
     }
 }
 
@@ -51,6 +52,7 @@ fn creation(state: &State, create: Create, context: &Context) -> Facts {
             asked = asked.with(|asked| {
                 asked.position.clone_from(&task.position);
                 asked.completed_at = task.completed_at;
+                asked.dismiss_reason.clone_from(&task.dismiss_reason);
             });
             if asked == *state { Ok(vec![]) } else { Err(Rejection::Exists) }
         }
@@ -139,7 +141,7 @@ fn nesting(task: &Present, lineage: Option<&Lineage>) -> Result<Option<Event>, R
 }
 
 /// The labels on the task become these: the others go, then those that it lacks come.
-fn labelling(task: &Present, labels: Vec<LabelId>) -> Facts {
+pub(super) fn labelling(task: &Present, labels: Vec<LabelId>) -> Facts {
     let labels = once_each(labels);
     if labels.len() > MAX_LABELS {
         return Err(Rejection::TooManyLabels);

@@ -21,6 +21,7 @@ mod creating;
 mod editing;
 mod labelling;
 mod nesting;
+mod setting_back;
 mod standing;
 mod the_trash;
 
@@ -205,7 +206,17 @@ fn any_edit() -> impl Strategy<Value = Edit> {
 fn command() -> impl Strategy<Value = Command> {
     let restore = (prop::option::of(any_place()), prop::option::of(any_lineage()))
         .prop_map(|(place, lineage)| Command::Restore(Restore { place, lineage }));
+    let earlier = (any_create(), any::<bool>()).prop_map(|(create, trashed)| {
+        let facts = Task::decide(&State::Absent, Command::Create(create), &context()).unwrap_or_default();
+        let state = facts.iter().fold(State::Absent, Task::evolve);
+        let mut fields = Task::fields(&state);
+        if trashed && !fields.is_empty() {
+            fields.insert("deleted_at", serde_json::json!(now()));
+        }
+        set_back(&fields)
+    });
     prop_oneof![
+        3 => earlier,
         4 => any_create().prop_map(Command::Create),
         8 => any_edit().prop_map(Command::Edit),
         2 => (0..60_u128).prop_map(|n| Command::Label(label(n))),
@@ -218,4 +229,14 @@ fn command() -> impl Strategy<Value = Command> {
     ]
 }
 
-laws!(Task, command());
+/// The command that undo makes of these fields.
+fn set_back(fields: &Fields) -> Command {
+    if fields.is_empty() {
+        return Command::Delete;
+    }
+    let to = Present::from_fields(fields).unwrap();
+    let lineage = to.parent_id.map(|parent| Lineage { parent, ..below(0) });
+    Command::SetBack(Box::new(SetBack { to, lineage }))
+}
+
+laws!(Task, command(), absent: State::Absent, set_back: set_back);

@@ -82,4 +82,4 @@ fn command() -> impl Strategy<Value = Command> {
     ]
 }
 
-laws!(ApiToken, command());
+laws!(ApiToken, command(), absent: State::Absent | State::Revoked);

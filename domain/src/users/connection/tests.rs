@@ -64,6 +64,14 @@ fn an_account_is_connected_once() {
 }
 
 #[test]
+fn what_is_known_of_a_connection_tells_that_there_is_a_secret_and_not_which() {
+    let fields = Connection::fields(&a_connection([failed()]).then_state());
+    assert_eq!(fields["has_secret"], json!(true));
+    assert_eq!(fields["failure"], json!({ "code": "unreachable", "detail": "No answer." }));
+    assert!(!json!(fields).to_string().contains("app-password"), "{fields:?}");
+}
+
+#[test]
 fn settings_change_as_a_whole_and_only_if_they_change() {
     let edit = Edit::parse(Some("Home"), None, Some(None), Some(Some("eva")), Some(None)).unwrap();
     let changed =
@@ -172,4 +180,4 @@ fn command() -> impl Strategy<Value = Command> {
     ]
 }
 
-laws!(Connection, command());
+laws!(Connection, command(), absent: State::Absent | State::Disconnected);

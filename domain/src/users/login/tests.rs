@@ -151,4 +151,4 @@ fn command() -> impl Strategy<Value = Command> {
     ]
 }
 
-laws!(Login, command());
+laws!(Login, command(), absent: State::Absent | State::LoggedOut(_));

@@ -57,6 +57,13 @@ fn preferring(preferences: Value) -> Event {
 }
 
 #[test]
+fn what_is_known_of_an_account_is_not_its_password() {
+    let fields = User::fields(&a_user().then_state());
+    assert_eq!(fields["email"], json!("Ada@example.org"));
+    assert!(!json!(fields).to_string().contains("argon2id"), "{fields:?}");
+}
+
+#[test]
 fn somebody_registers_once() {
     given::<User>([])
         .when(register())
@@ -191,4 +198,9 @@ fn command() -> impl Strategy<Value = Command> {
     ]
 }
 
-laws!(User, command());
+/// The command that undo makes of these fields.
+fn set_back(fields: &Fields) -> Command {
+    Command::SetBack(Box::new(Earlier::from_fields(fields).unwrap()))
+}
+
+laws!(User, command(), absent: State::Absent | State::Erased, set_back: set_back);

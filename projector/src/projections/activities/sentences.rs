@@ -44,6 +44,7 @@ pub(super) fn without_words(wire_type: &str) -> String {
         "lists.recoloured" => "Recoloured a list",
         "lists.moved" => "Moved a list",
         "lists.removed" => "Removed a list",
+        "lists.restored" => "Restored a list",
         "tasks.created" => "Created a task",
         "tasks.retitled" => "Renamed a task",
         "tasks.described" => "Described a task",
@@ -95,6 +96,7 @@ pub(super) fn name_given(event: &Event) -> Option<&str> {
         Event::List(event) => match event {
             list::Event::Created(created) => Some(&created.name),
             list::Event::Renamed(renamed) => Some(&renamed.name),
+            list::Event::Restored(restored) => Some(&restored.name),
             list::Event::Recoloured(_) | list::Event::Moved(_) | list::Event::Removed(_) => None,
         },
         Event::Task(task::Event::Created(created)) => Some(&created.title),
@@ -202,6 +204,7 @@ fn list_sentence(event: &list::Event, name: Option<&str>) -> String {
         list::Event::Recoloured(_) => about("Recoloured", "a list", "list", name),
         list::Event::Moved(_) => about("Moved", "a list", "list", name),
         list::Event::Removed(_) => about("Removed", "a list", "list", name),
+        list::Event::Restored(restored) => format!("Restored list {}", quoted(&restored.name)),
     }
 }
 

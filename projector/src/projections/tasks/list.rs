@@ -64,6 +64,16 @@ impl rows::Row for Row {
             list::Event::Recoloured(recoloured) => Self { color: recoloured.color.clone(), ..row? },
             list::Event::Moved(moved) => Self { position: moved.position.clone(), ..row? },
             list::Event::Removed(Removed {}) => return None,
+            list::Event::Restored(restored) => Self {
+                id: envelope.stream_id,
+                user_id: envelope.user_id.0,
+                name: restored.name.clone(),
+                color: restored.color.clone(),
+                position: restored.position.clone(),
+                created_at: restored.created_at,
+                updated_at: envelope.recorded_at,
+                version: envelope.version,
+            },
         };
         row.updated_at = envelope.recorded_at;
         row.version = envelope.version;

@@ -16,6 +16,7 @@ pub struct Tasks;
 
 impl Projection for Tasks {
     const NAME: &'static str = "tasks";
+    const VERSION: i32 = 1;
     const INTEREST: Interest = Interest::Some { categories: &["lists", "tasks", "labels"], types: &[rows::ERASED] };
     const TABLES: &'static [&'static str] = &["task_lists", "tasks", "labels", "tasks_removed"];
 

@@ -17,6 +17,7 @@ pub struct Users;
 
 impl Projection for Users {
     const NAME: &'static str = "users";
+    const VERSION: i32 = 1;
     const INTEREST: Interest =
         Interest::Some { categories: &["users", "logins", "api_tokens", "connections"], types: &[] };
     const TABLES: &'static [&'static str] = &["users", "logins", "api_tokens", "connections", "users_removed"];

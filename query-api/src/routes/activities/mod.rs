@@ -12,6 +12,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{app::Reads, reader::Context};
 
+pub use question::action_type;
+
 /// The context.
 #[derive(Debug)]
 pub struct Activities;

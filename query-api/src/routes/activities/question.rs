@@ -159,7 +159,8 @@ fn statement(whose: Whose, question: &Question<'_>) -> Sql {
     sql
 }
 
-fn action_type(text: &str) -> Result<String, Refusal> {
+/// A type of fact that there is: the rule of filters by it.
+pub fn action_type(text: &str) -> Result<String, Refusal> {
     let known = Event::types().any(|fact| fact.wire_type == text);
     known
         .then(|| text.to_owned())

@@ -87,14 +87,91 @@ impl Call {
         self.try_send().await.unwrap_or_else(|error| panic!("{said}: {error:?}"))
     }
 
+    /// Opens a stream of server-sent events.
+    pub async fn follow(self) -> Events {
+        let response = self.request.send().await.unwrap();
+        assert_eq!(response.status().as_u16(), 200, "{}", self.said);
+        Events::of(response)
+    }
+
     /// For servers that may be killed meanwhile.
     pub async fn try_send(self) -> reqwest::Result<Answer> {
         let response = self.request.send().await?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let body = response.text().await?;
+        // A stream has no end: what it begins with stands for it.
+        let endless = headers.get("content-type").is_some_and(|media| media == "text/event-stream");
+        let body = if endless { Events::of(response).beginning().await? } else { response.text().await? };
         let answer = Answer { said: self.said, status, headers, body };
         answer.check();
         Ok(answer)
+    }
+}
+
+/// A stream of server-sent events, as it comes.
+#[derive(Debug)]
+pub struct Events {
+    response: reqwest::Response,
+    text: String,
+}
+
+/// One event.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Told {
+    pub id: Option<i64>,
+    pub event: String,
+    pub data: Value,
+}
+
+impl Events {
+    fn of(response: reqwest::Response) -> Self {
+        Self { response, text: String::new() }
+    }
+
+    /// Whatever comes first, as it is.
+    async fn beginning(mut self) -> reqwest::Result<String> {
+        let begun = |text: &str| text.contains("\ndata: ") && text.ends_with("\n\n");
+        while !begun(&self.text) && self.more().await? {}
+        Ok(self.text)
+    }
+
+    async fn more(&mut self) -> reqwest::Result<bool> {
+        let chunk = self.response.chunk().await?;
+        self.text.push_str(chunk.as_deref().map_or("", |bytes| std::str::from_utf8(bytes).unwrap()));
+        Ok(chunk.is_some())
+    }
+
+    /// The next event; nothing once the stream has ended, or was torn off.
+    pub async fn next(&mut self) -> Option<Told> {
+        loop {
+            while let Some((event, rest)) = self.text.split_once("\n\n") {
+                let (event, rest) = (event.to_owned(), rest.to_owned());
+                self.text = rest;
+                let field = |name: &str| event.lines().find_map(|line| line.strip_prefix(&format!("{name}: ")));
+                if let Some(data) = field("data") {
+                    return Some(Told {
+                        id: field("id").map(|id| id.parse().unwrap()),
+                        event: field("event").unwrap_or_default().to_owned(),
+                        data: serde_json::from_str(data).unwrap(),
+                    });
+                }
+            }
+            let more = tokio::time::timeout(super::SOON, self.more()).await;
+            if !more.expect("nothing is told").unwrap_or(false) {
+                return None;
+            }
+        }
+    }
+
+    /// The next facts: what only says how far the log is does not count.
+    pub async fn facts(&mut self, count: usize) -> Vec<Told> {
+        let mut facts = Vec::new();
+        while facts.len() < count {
+            let told = self.next().await.expect("the stream ended");
+            if told.event != "position" {
+                facts.push(told);
+            }
+        }
+        facts
     }
 }
 

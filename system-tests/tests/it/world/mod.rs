@@ -14,7 +14,7 @@ use orbit_command_api::app as command_api;
 use orbit_event_store::{Limits, Log, MasterKey, Vault, relay::History};
 use orbit_events::subjects;
 use orbit_platform::{
-    auth::{TokenSigner, TokenVerifier},
+    auth::{Admins, TokenSigner, TokenVerifier},
     clock::Clock,
     config::{AuthArgs, DatabaseArgs, Environment, HttpArgs, NatsArgs, Secret, generate_signing_key},
     http::{cursor::CursorKey, docs, health, layers::serve_layers, limits::RateLimiter, serve},
@@ -22,12 +22,13 @@ use orbit_platform::{
     postgres,
     problem::{self, Registry},
     shutdown::Shutdown,
+    signing::SigningKey,
 };
 use orbit_query_api::app as query_api;
 use orbit_testing::{TestDatabase, TestNats, eventually};
 use tokio::{net::TcpListener, runtime::Runtime};
 
-pub use client::{Answer, Call, PASSWORD, Session};
+pub use client::{Answer, Call, Events, PASSWORD, Session, Told};
 
 /// Long enough for a busy machine; every wait ends as soon as it can.
 pub const SOON: Duration = Duration::from_secs(30);
@@ -300,8 +301,10 @@ async fn front(settings: Settings, life: Shutdown) -> SocketAddr {
         nats_prefix: nats.nats_prefix.clone(),
         clock: clock.clone(),
         master_key: MasterKey::new(KEY),
+        proof_key: SigningKey::from_seed(&KEY).unwrap(),
         signer: TokenSigner::from_args(auth, Environment::Development, clock.clone()).unwrap(),
         verifier: verifier.clone(),
+        admins: Admins::from_args(auth, Environment::Development),
         user_limit: limiter("user"),
         login_limit: limiter("login"),
         refresh_limit: limiter("refresh"),
@@ -320,6 +323,7 @@ async fn front(settings: Settings, life: Shutdown) -> SocketAddr {
         master_key: MasterKey::new(KEY),
         cursor_key: CursorKey::derive(&KEY),
         verifier,
+        admins: Admins::from_args(auth, Environment::Development),
         user_limit: limiter("user"),
         search_limit: limiter("search"),
     };

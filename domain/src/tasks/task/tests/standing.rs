@@ -76,3 +76,11 @@ fn a_done_task_can_still_be_edited() {
         .when(edit(Edit { title: Some(title("Bought milk")), ..Edit::default() }))
         .then([Retitled { title: "Bought milk".into() }.into()]);
 }
+
+#[test]
+fn the_reason_is_known_while_a_task_is_dismissed_and_no_longer() {
+    let why = |task: Given<Task>| Task::fields(&task.then_state())["dismiss_reason"].clone();
+    let dismissed = || Dismissed { reason: Some("Not mine".into()) }.into();
+    assert_eq!(why(a_task([dismissed()])), "Not mine");
+    assert_eq!(why(a_task([dismissed(), Reopened {}.into()])), serde_json::Value::Null);
+}

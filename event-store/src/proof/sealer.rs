@@ -1,0 +1,362 @@
+//! The sealer: folds facts into the tree in the order of their positions, and signs checkpoints.
+//!
+//! One is active at a time, whoever has the lock; the others stand by. Two at once would do no harm: tiles and roots are
+//! a function of the log, and a tile is only ever replaced by a longer one.
+//!
+//! A checkpoint is at most two seconds behind the head: a sealer with nothing to do looks at the head every [`POLL`],
+//! rests [`REST`] between two checkpoints, and takes over from one that died within [`STANDBY`] of its lock's end.
+//!
+//! It signs nothing that it cannot stand for. A fact that is missing, a log shorter than what was sealed, tiles that do
+//! not give the root of the newest checkpoint: it stops there, says so, and goes on when that has been mended.
+
+use std::time::Duration;
+
+use orbit_platform::{clock::Clock, shutdown::Shutdown, signing::SigningKey};
+use sqlx::{Connection, PgConnection, PgPool};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep, timeout},
+};
+
+use super::{
+    leaf::Leaf,
+    note::{Checkpoint, VerifierKey, origin},
+    seals::Seal,
+    tiles::{Frontier, TileId, entries},
+};
+use crate::{
+    Fault,
+    read::{self, Head},
+};
+
+/// Facts sealed at once: sixteen tiles. They come without their payloads, so that this bounds the memory.
+const BATCH: i64 = 4_096;
+/// How often the head is looked at when nothing announces an append: other processes append too.
+const POLL: Duration = Duration::from_secs(1);
+/// The least time between two checkpoints of a sealer that keeps up: without it, each append would be signed.
+const REST: Duration = Duration::from_millis(200);
+/// How long a sealer that is not the active one waits before it asks again.
+const STANDBY: Duration = Duration::from_millis(500);
+/// How long one look at or one write to the database may take: after it the connection counts as lost.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest wait before a sealer that failed starts over.
+const MOST_BACKOFF: Duration = Duration::from_secs(2);
+/// How often old checkpoints are thinned out.
+const THIN_OUT: Duration = Duration::from_mins(10);
+/// Advisory lock of the active sealer, one per database: "orbit" in ASCII and 2. The relay's ends in 1.
+const LOCK: i64 = 0x6f72_6269_7402;
+
+/// Why the sealer had to start over.
+#[derive(Debug, thiserror::Error)]
+pub enum SealFault {
+    /// The log could not be read, or the tree not be written.
+    #[error("seal the log")]
+    Log(#[from] Fault),
+    /// The connection that holds the sealer's lock failed.
+    #[error("hold the sealer's lock")]
+    Lock(#[source] sqlx::Error),
+    /// The database took too long.
+    #[error("the database did not answer within {TIMEOUT:?}")]
+    Slow,
+    /// A position has no fact, though later ones have.
+    #[error("position {0} is missing in the log: nothing from there on is sealed; run orbit verify")]
+    Missing(i64),
+    /// A fact cannot be written as the bytes that are sealed.
+    #[error("the metadata at position {0} are not readable: nothing from there on is sealed")]
+    Unreadable(i64),
+    /// The log ends before what was sealed.
+    #[error("the log ends at {head}, and {sealed} positions were sealed: facts are gone; run orbit verify")]
+    Shorter {
+        /// Where the log ends.
+        head: i64,
+        /// How far it was sealed.
+        sealed: i64,
+    },
+    /// Tiles are missing, or not what was signed.
+    #[error("the tiles do not give the root of the newest checkpoint, of {0} facts: run orbit verify")]
+    Damaged(i64),
+    /// A task that hashes was cut short.
+    #[error("hash a batch of facts")]
+    Hashing(#[source] tokio::task::JoinError),
+}
+
+impl SealFault {
+    /// Whether a person must look: time alone does not mend it.
+    fn is_lasting(&self) -> bool {
+        matches!(self, Self::Missing(_) | Self::Unreadable(_) | Self::Shorter { .. } | Self::Damaged(_))
+    }
+}
+
+/// Seals the log of one database.
+pub struct Sealer {
+    pool: PgPool,
+    key: SigningKey,
+    clock: Clock,
+    appended: watch::Receiver<i64>,
+    /// When everything was sealed for the last time, as far as this sealer knows.
+    level_at: Instant,
+    /// Key of the advisory lock; tests let two sealers lead at once.
+    lock: i64,
+}
+
+impl Sealer {
+    /// A sealer that signs with `key`. `appended` wakes it (see [`EventStore::appended`](crate::EventStore::appended)).
+    pub fn new(pool: PgPool, key: SigningKey, clock: Clock, appended: watch::Receiver<i64>) -> Self {
+        Self { pool, key, clock, appended, level_at: Instant::now(), lock: LOCK }
+    }
+
+    /// The same sealer heeding another lock: in tests several are to lead at once.
+    #[cfg(test)]
+    pub(super) fn heeding(self, lock: i64) -> Self {
+        Self { lock, ..self }
+    }
+
+    /// Seals until `shutdown`. Several may run; one is active at a time.
+    pub async fn run(mut self, shutdown: Shutdown) {
+        let mut backoff = Duration::from_millis(50);
+        loop {
+            let started = Instant::now();
+            let outcome = tokio::select! {
+                outcome = self.lead() => outcome,
+                () = shutdown.cancelled() => return,
+            };
+            metrics::gauge!("orbit_sealer_active").set(0.0);
+            if let Err(fault) = outcome {
+                metrics::counter!("orbit_sealer_restarts_total").increment(1);
+                let error = &fault as &dyn std::error::Error;
+                if fault.is_lasting() {
+                    tracing::error!(error, "the log cannot be sealed");
+                } else {
+                    tracing::warn!(error, "the sealer starts over");
+                }
+            }
+            backoff = if started.elapsed() > MOST_BACKOFF {
+                Duration::from_millis(50)
+            } else {
+                (backoff * 2).min(MOST_BACKOFF)
+            };
+            tokio::select! {
+                () = sleep(backoff) => {}
+                () = shutdown.cancelled() => return,
+            }
+        }
+    }
+
+    /// Waits for the lock and seals until something fails. Never returns `Ok` but by being dropped.
+    async fn lead(&mut self) -> Result<(), SealFault> {
+        let options = self.pool.connect_options();
+        let mut connection = PgConnection::connect_with(&options).await.map_err(SealFault::Lock)?;
+        while !try_lock(&mut connection, self.lock).await.map_err(SealFault::Lock)? {
+            // Whoever leads seals: this one has nothing to be behind with.
+            self.level_at = Instant::now();
+            metrics::gauge!("orbit_seal_lag_seconds").set(0.0);
+            sleep(STANDBY).await;
+        }
+        metrics::gauge!("orbit_sealer_active").set(1.0);
+        let mut course = Course::start(connection).await?;
+        let mut thinned = None::<Instant>;
+        loop {
+            let head = in_time(read::head(&mut course.connection)).await?;
+            if self.step(&mut course, head).await? {
+                continue;
+            }
+            if thinned.is_none_or(|at| at.elapsed() >= THIN_OUT) {
+                in_time(Seal::thin_out(&mut course.connection, self.clock.now())).await?;
+                thinned = Some(Instant::now());
+            }
+            sleep(REST).await;
+            self.wait().await;
+        }
+    }
+
+    /// Seals the next batch. Whether there is more to be done at once.
+    async fn step(&mut self, course: &mut Course, head: Head) -> Result<bool, SealFault> {
+        let sealed = course.frontier.size().cast_signed();
+        self.observe(sealed, head.position);
+        let behind = head.position - sealed;
+        if behind < 0 {
+            return Err(SealFault::Shorter { head: head.position, sealed });
+        }
+        let verifier = VerifierKey::of(&self.key, origin(head.epoch)).to_string();
+        if behind == 0 && course.signed.as_ref() == Some(&verifier) {
+            return Ok(false);
+        }
+        let batch = course.batch(behind).await?;
+        let begun = Instant::now();
+        let folded = fold(course.frontier.clone(), batch).await?;
+        let facts = folded.frontier.size() - course.frontier.size();
+        // The next batch is read while this one is written.
+        let after = folded.frontier.size().cast_signed();
+        let more = behind > BATCH;
+        let ((), ahead) =
+            tokio::try_join!(in_time(self.keep(&mut course.connection, &folded, head, verifier.clone())), async {
+                if more { self.read_ahead(&mut course.reader, after).await } else { Ok(Vec::new()) }
+            },)?;
+        (course.frontier, course.ahead, course.signed) = (folded.frontier, ahead, Some(verifier));
+        metrics::histogram!("orbit_seal_seconds").record(begun.elapsed());
+        metrics::counter!("orbit_sealed_events_total").increment(facts);
+        self.observe(after, head.position);
+        Ok(more)
+    }
+
+    async fn read_ahead(&self, reader: &mut Option<PgConnection>, after: i64) -> Result<Vec<Leaf>, SealFault> {
+        let reader = match reader {
+            Some(reader) => reader,
+            None => {
+                let options = self.pool.connect_options();
+                reader.insert(PgConnection::connect_with(&options).await.map_err(SealFault::Lock)?)
+            }
+        };
+        in_time(Leaf::read(reader, after, BATCH)).await
+    }
+
+    /// Writes tiles and checkpoint, in one transaction: neither is there without the other.
+    async fn keep(
+        &self,
+        connection: &mut PgConnection,
+        folded: &Folded,
+        head: Head,
+        verifier: String,
+    ) -> Result<(), Fault> {
+        let checkpoint = Checkpoint { origin: origin(head.epoch), size: folded.frontier.size(), root: folded.root };
+        let seal = Seal {
+            size: checkpoint.size.cast_signed(),
+            verifier,
+            root: checkpoint.root,
+            note: checkpoint.sign(&self.key),
+            signed_at: self.clock.now(),
+        };
+        let mut transaction = connection.begin().await.map_err(Fault::database("begin to seal"))?;
+        write(&mut transaction, &folded.tiles).await?;
+        seal.insert(&mut transaction).await?;
+        transaction.commit().await.map_err(Fault::database("commit a checkpoint"))
+    }
+
+    /// Until an append of this process is announced, or for a poll's time.
+    async fn wait(&mut self) {
+        let announced = timeout(POLL, self.appended.changed()).await;
+        if let Ok(Err(_)) = announced {
+            // Nobody announces any more.
+            sleep(POLL).await;
+        }
+    }
+
+    fn observe(&mut self, sealed: i64, head: i64) {
+        if head <= sealed {
+            self.level_at = Instant::now();
+        }
+        metrics::gauge!("orbit_sealed_position").set(as_f64(sealed));
+        metrics::gauge!("orbit_seal_lag_events").set(as_f64((head - sealed).max(0)));
+        metrics::gauge!("orbit_seal_lag_seconds").set(self.level_at.elapsed().as_secs_f64());
+    }
+}
+
+/// A sealer under way.
+struct Course {
+    /// Holds the lock, and writes.
+    connection: PgConnection,
+    /// Reads while the other one writes, once there is more than a batch. Not one of the pool's: commands wait for those.
+    reader: Option<PgConnection>,
+    /// The tree so far.
+    frontier: Frontier,
+    /// The key and origin of the newest checkpoint.
+    signed: Option<String>,
+    /// Facts that were read already.
+    ahead: Vec<Leaf>,
+}
+
+impl Course {
+    /// Goes on where the newest checkpoint is, if the tiles still give its root.
+    async fn start(mut connection: PgConnection) -> Result<Self, SealFault> {
+        let newest = in_time(Seal::newest(&mut connection)).await?;
+        let frontier = match &newest {
+            None => Frontier::default(),
+            Some(seal) => {
+                let frontier = in_time(Frontier::read(&mut connection, seal.size.unsigned_abs())).await?;
+                frontier.filter(|tree| tree.root() == seal.root).ok_or(SealFault::Damaged(seal.size))?
+            }
+        };
+        let signed = newest.map(|seal| seal.verifier);
+        Ok(Self { connection, reader: None, frontier, signed, ahead: Vec::new() })
+    }
+
+    /// The next facts, at least as many as there must be.
+    async fn batch(&mut self, behind: i64) -> Result<Vec<Leaf>, SealFault> {
+        let sealed = self.frontier.size().cast_signed();
+        let expected = usize::try_from(behind.min(BATCH)).unwrap_or(0);
+        let mut batch = std::mem::take(&mut self.ahead);
+        if batch.len() < expected {
+            batch = in_time(Leaf::read(&mut self.connection, sealed, BATCH)).await?;
+        }
+        // Invariant 1: whoever has seen the head sees every position up to it.
+        let mut positions = batch.iter().map(|leaf| leaf.position);
+        match (sealed + 1..).take(expected).find(|position| positions.next() != Some(*position)) {
+            Some(missing) => Err(SealFault::Missing(missing)),
+            None => Ok(batch),
+        }
+    }
+}
+
+/// A batch in the tree.
+struct Folded {
+    frontier: Frontier,
+    root: super::tree::Hash,
+    /// Tiles that are new or have grown.
+    tiles: Vec<(TileId, Vec<u8>)>,
+}
+
+/// Hashes a batch, on a thread that may be kept busy: other tasks of the process go on meanwhile.
+async fn fold(frontier: Frontier, batch: Vec<Leaf>) -> Result<Folded, SealFault> {
+    tokio::task::spawn_blocking(move || fold_now(frontier, &batch)).await.map_err(SealFault::Hashing)?
+}
+
+fn fold_now(mut frontier: Frontier, batch: &[Leaf]) -> Result<Folded, SealFault> {
+    let (before, mut tiles) = (frontier.size(), Vec::new());
+    for leaf in batch {
+        let expected = frontier.size().cast_signed() + 1;
+        if leaf.position != expected {
+            return Err(SealFault::Missing(expected));
+        }
+        let hash = leaf.hash().ok_or(SealFault::Unreadable(leaf.position))?;
+        frontier.push(hash, |id, hashes| tiles.push((id, hashes.concat())));
+    }
+    let size = frontier.size();
+    let grown = frontier.partial().filter(|(id, _)| entries(id.level, before) != entries(id.level, size));
+    tiles.extend(grown.map(|(id, hashes)| (id, hashes.concat())));
+    let root = frontier.root();
+    Ok(Folded { frontier, root, tiles })
+}
+
+/// A longer tile replaces a shorter one, never the other way round: a sealer that is behind does not take back what
+/// one ahead of it has written.
+async fn write(connection: &mut PgConnection, tiles: &[(TileId, Vec<u8>)]) -> Result<(), Fault> {
+    let levels: Vec<i16> = tiles.iter().map(|(id, _)| i16::try_from(id.level).unwrap_or(i16::MAX)).collect();
+    let places: Vec<i64> = tiles.iter().map(|(id, _)| id.index.cast_signed()).collect();
+    let hashes: Vec<&[u8]> = tiles.iter().map(|(_, hashes)| hashes.as_slice()).collect();
+    sqlx::query!(
+        "INSERT INTO log.tiles AS t (level, index, hashes)
+         SELECT * FROM unnest($1::smallint[], $2::bigint[], $3::bytea[])
+         ON CONFLICT (level, index) DO UPDATE SET hashes = excluded.hashes
+         WHERE length(t.hashes) < length(excluded.hashes)",
+        &levels,
+        &places,
+        &hashes as &[&[u8]]
+    )
+    .execute(connection)
+    .await
+    .map_err(Fault::database("write tiles of the tree"))?;
+    Ok(())
+}
+
+async fn try_lock(connection: &mut PgConnection, key: i64) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(r#"SELECT pg_try_advisory_lock($1) AS "locked!""#, key).fetch_one(connection).await
+}
+
+async fn in_time<T>(question: impl Future<Output = Result<T, Fault>>) -> Result<T, SealFault> {
+    timeout(TIMEOUT, question).await.map_err(|_| SealFault::Slow)?.map_err(SealFault::Log)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a gauge forgives the last bits of a large number")]
+fn as_f64(count: i64) -> f64 {
+    count as f64
+}

@@ -1,0 +1,216 @@
+//! Filling: the log is read once, in spans of all partitions; each span is opened once and applied to every projection
+//! that wants it, some (projection, partition) pairs at a time, while the next span is read.
+
+use std::{collections::HashMap, sync::Arc};
+
+use orbit_event_store::{Log, Stored, Vault};
+use orbit_events::{Partition, Partitions};
+use sqlx::PgPool;
+use tokio::{
+    sync::{Semaphore, watch},
+    task::JoinSet,
+};
+
+use super::{Deps, Fault, Progress, Step};
+use crate::{
+    projection::Registered,
+    runner::{Course, Fault as RunnerFault, Opened, envelope},
+};
+
+/// Most facts in a span: the larger, the more often a row's changes meet in memory and the row is written once.
+const SPAN: i64 = 20_000;
+/// Facts of the first span, before it is known how large they are.
+const FIRST_SPAN: i64 = 1_000;
+/// Sealed bytes that a span is aimed at: long texts make it shorter.
+const SPAN_BYTES: i64 = 32 * 1024 * 1024;
+/// How often the head is caught up with before it is left to whoever holds it still.
+const ROUNDS: u32 = 5;
+/// So close behind the head, another round is not worth it.
+const CLOSE: i64 = 1_000;
+
+/// Tables under way.
+pub struct Fill {
+    log: Log,
+    vault: Vault,
+    tracks: Vec<Track>,
+    workers: Arc<Semaphore>,
+    span: i64,
+    progress: watch::Sender<Progress>,
+}
+
+/// One projection in one partition.
+struct Track {
+    projection: &'static Registered,
+    partition: Partition,
+    course: Course,
+}
+
+/// Facts of all partitions, opened.
+struct Span {
+    facts: HashMap<Partition, Vec<Opened>>,
+    /// Every fact up to here has been read.
+    upto: i64,
+    /// What the next span should hold.
+    next: i64,
+}
+
+impl Fill {
+    /// Begins, or goes on, at the checkpoints of the rebuild's own schema: `pool` has it as its `search_path`.
+    pub async fn start(
+        pool: &PgPool,
+        deps: &Deps,
+        chosen: &[&'static Registered],
+        partitions: Partitions,
+        workers: i16,
+        progress: &watch::Sender<Progress>,
+    ) -> Result<Self, Fault> {
+        let mut tracks = Vec::new();
+        for projection in chosen {
+            for partition in partitions.all() {
+                let course = Course::start(pool.clone(), projection, partition).await?;
+                tracks.push(Track { projection, partition, course });
+            }
+        }
+        let workers = Arc::new(Semaphore::new(usize::from(workers.unsigned_abs()).max(1)));
+        let (log, vault) = (deps.log.clone(), deps.vault.clone());
+        let fill = Self { log, vault, tracks, workers, span: FIRST_SPAN, progress: progress.clone() };
+        fill.progress.send_modify(|progress| progress.position = fill.position());
+        Ok(fill)
+    }
+
+    /// Every fact up to here has been folded.
+    pub fn position(&self) -> i64 {
+        self.tracks.iter().map(|track| track.course.position()).min().unwrap_or(0)
+    }
+
+    /// Whether no projection is further in any partition than the position that `served` names for it.
+    pub fn is_within(&self, served: &dyn Fn(&str, Partition) -> i64) -> bool {
+        self.tracks.iter().all(|track| track.course.position() <= served(track.projection.name, track.partition))
+    }
+
+    /// How far it is.
+    pub fn progress(&self) -> Progress {
+        Progress { position: self.position(), ..*self.progress.borrow() }
+    }
+
+    /// Says what is being done.
+    pub fn step(&self, step: Step) {
+        self.progress.send_modify(|progress| progress.step = step);
+    }
+
+    /// Folds the log up to a position, and then what has come meanwhile, until little is left.
+    pub async fn upto(&mut self, head: i64) -> Result<(), Fault> {
+        let mut target = head;
+        for _ in 0..ROUNDS {
+            self.fold(&|_, _| target).await?;
+            let head = self.log.head().await.map_err(RunnerFault::from)?.position;
+            if head - target < CLOSE {
+                break;
+            }
+            target = head;
+        }
+        Ok(())
+    }
+
+    /// Folds each projection's partitions up to the position that `target` names for them.
+    pub async fn fold(&mut self, target: &(dyn Fn(&str, Partition) -> i64 + Sync)) -> Result<(), Fault> {
+        let targets: Vec<i64> = self.tracks.iter().map(|t| target(t.projection.name, t.partition)).collect();
+        let upto = targets.iter().copied().max().unwrap_or(0);
+        self.progress.send_modify(|progress| progress.target = upto);
+        let due = self.tracks.iter().zip(&targets).filter(|(track, target)| track.course.position() < **target);
+        let Some(from) = due.map(|(track, _)| track.course.position()).min() else { return Ok(()) };
+        let mut next = self.read(from, upto).await?;
+        loop {
+            let span = Arc::new(next);
+            self.span = span.next;
+            let following = Reading::begin(self, span.upto, upto);
+            self.apply(&span, &targets).await?;
+            self.progress.send_modify(|progress| progress.position = progress.position.max(span.upto));
+            let Some(following) = following else { return Ok(()) };
+            next = following.wait().await?;
+        }
+    }
+
+    async fn read(&self, after: i64, upto: i64) -> Result<Span, Fault> {
+        Ok(read(&self.log, &self.vault, after, upto, self.span).await?)
+    }
+
+    /// Applies a span, as many pairs at once as there are workers.
+    async fn apply(&mut self, span: &Arc<Span>, targets: &[i64]) -> Result<(), Fault> {
+        let mut running = JoinSet::new();
+        for (place, (track, target)) in self.tracks.drain(..).zip(targets).enumerate() {
+            let (span, workers, target) = (span.clone(), self.workers.clone(), *target);
+            running.spawn(async move {
+                let _worker = workers.acquire_owned().await.expect("the semaphore is never closed");
+                track.take(&span, target).await.map(|(track, facts)| (place, track, facts))
+            });
+        }
+        let mut tracks = Vec::with_capacity(targets.len());
+        while let Some(ended) = running.join_next().await {
+            let (place, track, facts) = ended.map_err(RunnerFault::broker("wait for a partition"))??;
+            self.progress.send_modify(|progress| progress.facts += facts);
+            tracks.push((place, track));
+        }
+        tracks.sort_by_key(|(place, _)| *place);
+        self.tracks = tracks.into_iter().map(|(_, track)| track).collect();
+        Ok(())
+    }
+}
+
+impl Track {
+    /// Applies what of a span is its own, up to `target`.
+    async fn take(mut self, span: &Span, target: i64) -> Result<(Self, i64), Fault> {
+        let (from, to) = (self.course.position(), span.upto.min(target));
+        if to <= from {
+            return Ok((self, 0));
+        }
+        let wanted = |fact: &&Opened| {
+            let envelope = envelope(fact);
+            envelope.position > from && envelope.position <= to && self.projection.interest.wants(envelope)
+        };
+        let facts: Vec<&Opened> = span.facts.get(&self.partition).into_iter().flatten().filter(wanted).collect();
+        if facts.is_empty() {
+            self.course.skip(to).await?;
+        } else {
+            self.course.apply(&facts, to).await?;
+        }
+        let applied = i64::try_from(facts.len()).unwrap_or(i64::MAX);
+        Ok((self, applied))
+    }
+}
+
+/// The next span on its way, in a task of its own: opening payloads keeps a processor busy.
+struct Reading(JoinSet<Result<Span, RunnerFault>>);
+
+impl Reading {
+    fn begin(fill: &Fill, after: i64, upto: i64) -> Option<Self> {
+        let (log, vault, limit) = (fill.log.clone(), fill.vault.clone(), fill.span);
+        let mut task = JoinSet::new();
+        (after < upto).then(|| {
+            task.spawn(async move { read(&log, &vault, after, upto, limit).await });
+            Self(task)
+        })
+    }
+
+    async fn wait(mut self) -> Result<Span, Fault> {
+        let attempt = "wait for a span of the log";
+        let ended = self.0.join_next().await.ok_or_else(|| RunnerFault::broker(attempt)("nothing was being read"))?;
+        Ok(ended.map_err(RunnerFault::broker(attempt))??)
+    }
+}
+
+async fn read(log: &Log, vault: &Vault, after: i64, upto: i64, limit: i64) -> Result<Span, RunnerFault> {
+    let stored = log.span(after, upto, limit).await?;
+    let count = i64::try_from(stored.len()).unwrap_or(i64::MAX);
+    let bytes: usize = stored.iter().map(|fact| fact.data.len()).sum();
+    let each = i64::try_from(bytes).unwrap_or(i64::MAX) / count.max(1);
+    let next = (SPAN_BYTES / each.max(1)).clamp(FIRST_SPAN, SPAN).min(limit.saturating_mul(4));
+    let read = stored.last().map_or(upto, |fact| fact.envelope.position);
+    let upto = if count < limit { upto } else { read };
+    let partitions: Vec<Partition> = stored.iter().map(|fact| fact.partition).collect();
+    let mut facts: HashMap<Partition, Vec<Opened>> = HashMap::new();
+    for (partition, fact) in partitions.into_iter().zip(Stored::open_all(stored, vault).await?) {
+        facts.entry(partition).or_default().push(fact);
+    }
+    Ok(Span { facts, upto, next })
+}

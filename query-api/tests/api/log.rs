@@ -1,0 +1,93 @@
+//! Facts in the log of a test, sealed as the command API seals them.
+
+use orbit_event_store::{MasterKey, Vault};
+use orbit_events::{Actor, Envelope, Event, EventId, Metadata, UserId};
+use sqlx::types::Json;
+use uuid::Uuid;
+
+use crate::world::World;
+
+impl World {
+    /// A world whose facts are in the log too.
+    pub async fn logged() -> Self {
+        let mut world = Self::new().await;
+        world.logged = true;
+        world
+    }
+
+    pub fn vault(&self) -> Vault {
+        Vault::new(self.database.pool().clone(), &MasterKey::new([7; 32]), self.clock.clone())
+    }
+
+    /// Writes a fact into the log; without an event, bytes that nobody can open.
+    pub async fn log(&self, envelope: &Envelope, event: Option<&Event>) {
+        let vault = self.vault();
+        vault.create_key(envelope.user_id).await.unwrap();
+        let data = match event {
+            Some(event) => {
+                vault.seal(envelope.user_id, envelope.event_id, &envelope.wire_type, &event.encode()).await.unwrap()
+            }
+            None => vec![0; 64],
+        };
+        let mut transaction = self.database.pool().begin().await.unwrap();
+        sqlx::query(
+            "INSERT INTO log.streams (stream_id, category, user_id, version) VALUES ($1, $2, $3, $4)
+             ON CONFLICT (stream_id) DO UPDATE SET version = excluded.version",
+        )
+        .bind(envelope.stream_id)
+        .bind(&envelope.category)
+        .bind(envelope.user_id.0)
+        .bind(envelope.version)
+        .execute(&mut *transaction)
+        .await
+        .unwrap();
+        sqlx::query(
+            "INSERT INTO log.events (position, event_id, user_id, partition, category, stream_id, version, type,
+                                     schema_version, data, metadata, recorded_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+        )
+        .bind(envelope.position)
+        .bind(envelope.event_id.0)
+        .bind(envelope.user_id.0)
+        .bind(Self::partition(envelope.user_id))
+        .bind(&envelope.category)
+        .bind(envelope.stream_id)
+        .bind(envelope.version)
+        .bind(&envelope.wire_type)
+        .bind(envelope.schema_version)
+        .bind(data)
+        .bind(Json(&envelope.metadata))
+        .bind(envelope.recorded_at)
+        .execute(&mut *transaction)
+        .await
+        .unwrap();
+        let head = sqlx::query("UPDATE log.head SET position = $1").bind(envelope.position);
+        head.execute(&mut *transaction).await.unwrap();
+        transaction.commit().await.unwrap();
+    }
+
+    /// A fact that cannot be read, and that no projection has seen.
+    pub async fn spoil(&self, user: UserId, stream_id: Uuid, version: i64, wire_type: &str) -> Envelope {
+        let position = self.next_position();
+        let envelope = Envelope {
+            position,
+            event_id: EventId(Uuid::from_u128((0xfac7 << 64) + u128::try_from(position).unwrap())),
+            user_id: user,
+            category: wire_type.split('.').next().unwrap().to_owned(),
+            stream_id,
+            version,
+            wire_type: wire_type.to_owned(),
+            schema_version: 1,
+            recorded_at: self.clock.now(),
+            metadata: Metadata {
+                actor: Actor::System,
+                correlation_id: Uuid::nil(),
+                causation_id: None,
+                session_id: None,
+                traceparent: None,
+            },
+        };
+        self.log(&envelope, None).await;
+        envelope
+    }
+}

@@ -7,8 +7,8 @@ use std::{process::ExitCode, time::Duration};
 use clap::{Parser, Subcommand};
 
 use crate::{
-    audit, bench, completions, doctor, failure, parked, projections, ready, rebuild, replay, schema, serve, settings,
-    up, verify,
+    audit, backup, bench, completions, doctor, failure, parked, projections, ready, rebuild, replay, restore, schema,
+    serve, settings, up, verify,
 };
 
 const EXAMPLES: &str = "\
@@ -59,6 +59,10 @@ enum Command {
     Rebuild(Box<rebuild::Args>),
     /// Print facts of the log in their order, decrypted, without secrets
     Replay(Box<replay::Args>),
+    /// Copy the database into a directory while Orbit runs: facts, read models and keys apart
+    Backup(backup::Args),
+    /// Make a database out of a backup, with a new epoch
+    Restore(Box<restore::Args>),
     /// Ask a running process whether it is ready
     Ready(ready::Args),
     /// Show the settings in effect, without secrets
@@ -106,6 +110,8 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Projections(args) => projections::run(args).await,
         Command::Rebuild(args) => rebuild::run(*args).await,
         Command::Replay(args) => replay::run(*args).await,
+        Command::Backup(args) => backup::run(args).await,
+        Command::Restore(args) => restore::run(*args).await,
         Command::Ready(args) => ready::run(args).await,
         Command::Config(args) => settings::run(&args),
         Command::EnvExample(_) => settings::print_example(),

@@ -3,9 +3,10 @@
 //!
 //! Reading order: [`cli`] (the words) · [`up`] (servers, secrets, schema, all roles in one process) · [`serve`] (one
 //! role) · [`schema`] (migrations) · [`doctor`] · [`verify`] · [`audit`] · [`parked`] · `projections` · `rebuild` ·
-//! `replay` · [`settings`] · [`mod@bench`].
+//! `replay` · [`backup`] · [`restore`] · [`settings`] · [`mod@bench`].
 
 pub mod audit;
+pub mod backup;
 pub mod bench;
 pub mod cli;
 mod completions;
@@ -18,6 +19,7 @@ mod projections;
 mod ready;
 mod rebuild;
 mod replay;
+pub mod restore;
 pub mod schema;
 pub mod serve;
 pub mod settings;

@@ -18,6 +18,11 @@ pub fn complete_signing_key(environment: Environment, home: &Home, auth: &mut Au
     Ok(())
 }
 
+/// Whether the settings give a master key.
+pub fn gives_master_key(keys: &KeysArgs) -> bool {
+    is_given(keys.master_key.as_ref(), keys.master_key_file.as_ref())
+}
+
 /// Fills in the key of the checkpoints unless the settings give one.
 pub fn complete_proof_key(environment: Environment, home: &Home, proof: &mut ProofArgs) -> Result<(), Fault> {
     if environment == Environment::Development && !is_given(proof.proof_key.as_ref(), proof.proof_key_file.as_ref()) {
@@ -29,7 +34,7 @@ pub fn complete_proof_key(environment: Environment, home: &Home, proof: &mut Pro
 
 /// Fills in the master key unless the settings give one.
 pub fn complete_master_key(environment: Environment, home: &Home, keys: &mut KeysArgs) -> Result<(), Fault> {
-    if environment == Environment::Development && !is_given(keys.master_key.as_ref(), keys.master_key_file.as_ref()) {
+    if environment == Environment::Development && !gives_master_key(keys) {
         let key = Secrets::open(home)?.get_or_create(MASTER_KEY, || Ok(generate_master_key()))?;
         keys.master_key = Some(Secret::new(key));
     }

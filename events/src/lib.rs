@@ -15,7 +15,7 @@ pub mod users;
 pub use codec::{DecodeError, Fact, FactType};
 pub use envelope::{Actor, Content, EntityRef, Envelope, Metadata, Recorded, entity_type};
 pub use ids::{ApiTokenId, ConnectionId, EventId, LabelId, ListId, LoginId, ParseIdError, TaskId, UserId};
-pub use outward::{Outward, without_secrets};
+pub use outward::{Outward, SECRETS, without_secrets};
 pub use subjects::{Partition, Partitions};
 
 codec::events! {

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::{Actor, EntityRef, Envelope, Event, EventId, Recorded, entity_type};
 
 /// Keys of payloads whose values are nobody's to read, not even their user's.
-const SECRETS: &[&str] = &["password_hash", "refresh_hash", "secret_hash", "secret"];
+pub const SECRETS: &[&str] = &["password_hash", "refresh_hash", "secret_hash", "secret"];
 
 /// A fact as it leaves Orbit.
 #[derive(Debug, Clone, PartialEq, Serialize)]

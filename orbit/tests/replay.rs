@@ -10,6 +10,7 @@ use std::{
 
 use common::{TestHome, Up, client, orbit, refused, until};
 use serde_json::{Value, json};
+use sqlx::{Connection, PgConnection};
 
 fn replay(home: &TestHome, words: &[&str]) -> Command {
     let mut command = orbit();
@@ -85,17 +86,43 @@ async fn the_log_is_read_aloud_in_order_and_by_filter() {
         "{line}"
     );
     assert_eq!(said(&replay(&home, &["--actor", "integration"]).output().unwrap()), "Nothing in the log fits.\n");
+    many(&home, &bob_id(&all)).await;
     heard_enough(&home);
     is_refused(&home);
     is_forgotten(&home, &up, &ada, user).await;
 
     // Somebody who follows the log does not keep Orbit from stopping: requests under way would have ten seconds.
-    let stream = client().get(format!("{}/api/v1/events/stream?from=0", up.address)).bearer_auth(&bob).send();
+    let stream = client().get(format!("{}/api/v1/events/stream", up.address)).bearer_auth(&bob).send();
     let stream = stream.await.unwrap();
     let begun = Instant::now();
     up.stop();
     assert!(begun.elapsed() < Duration::from_secs(9), "{:?}", begun.elapsed());
     assert!(stream.text().await.unwrap().ends_with("event: closed\ndata: {\"code\":\"shutting_down\"}\n\n"));
+}
+
+/// Of the other one.
+fn bob_id(all: &[Value]) -> String {
+    let registered = all.iter().rfind(|fact| fact["type"] == "users.registered").unwrap();
+    registered["user_id"].as_str().unwrap().to_owned()
+}
+
+/// More than is read at once, and all of it bytes that nobody can open.
+async fn many(home: &TestHome, user: &str) {
+    let addresses = orbit_runtime::Addresses::of_home(&orbit_runtime::Home::at(home.path())).unwrap().unwrap();
+    let mut connection = PgConnection::connect(&addresses.database_url).await.unwrap();
+    let sql = "WITH head AS (UPDATE log.head SET position = position + 1200 RETURNING position - 1200 AS position),
+                    id AS (SELECT uuidv7() AS stream)
+               INSERT INTO log.events (position, event_id, user_id, partition, category, stream_id, version, type,
+                    schema_version, data, metadata, recorded_at)
+               SELECT head.position + n, uuidv7(), e.user_id, e.partition, 'tasks', id.stream, n,
+                    'tasks.retitled', 1, '\\x00', e.metadata, now()
+               FROM head, id, log.events e, generate_series(1, 1200) n WHERE e.stream_id = $1::uuid AND e.version = 1";
+    sqlx::query(sql).bind(user).execute(&mut connection).await.unwrap();
+    let spoilt = facts(home, &["--user", user, "--type", "tasks.retitled"]);
+    let mut positions = spoilt.iter().map(|fact| fact["position"].as_i64().unwrap());
+    let first = positions.next().unwrap();
+    assert_eq!(positions.collect::<Vec<_>>(), (first + 1..first + 1_200).collect::<Vec<_>>(), "page by page, in order");
+    assert!(spoilt.iter().all(|fact| fact["unreadable"] == "does_not_open" && fact["data"].is_null()));
 }
 
 /// A pipe whose end is closed is no failure.

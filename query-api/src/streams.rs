@@ -222,6 +222,7 @@ mod tests {
         places.push(streams.enter(ada).unwrap());
         assert!(streams.enter(ada).is_err());
         drop(places);
-        assert_eq!((streams.open().total, streams.open().users.len()), (0, 0));
+        let open = streams.open();
+        assert_eq!((open.total, open.users.len()), (0, 0));
     }
 }

@@ -12,9 +12,6 @@ use serde_json::{Value, json};
 
 use crate::error::Result;
 
-/// Fields of facts that a dry run does not show: they give access, or help to guess what does.
-const SECRET: [&str; 4] = ["password_hash", "refresh_hash", "secret_hash", "secret"];
-
 /// What a write answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reply {
@@ -120,7 +117,7 @@ fn hide(value: &mut Value) {
     match value {
         Value::Object(object) => {
             for (key, value) in object {
-                if SECRET.contains(&key.as_str()) && !value.is_null() {
+                if orbit_events::SECRETS.contains(&key.as_str()) && !value.is_null() {
                     *value = Value::String("[secret]".to_owned());
                 } else {
                     hide(value);

@@ -43,6 +43,8 @@ pub async fn append(world: &World, user: UserId, token: Uuid, version: i64, even
     .execute(world.database.pool())
     .await
     .unwrap();
+    let head = "UPDATE log.head SET position = (SELECT max(position) FROM log.events)";
+    sqlx::query(head).execute(world.database.pool()).await.unwrap();
 }
 
 pub async fn issue(world: &World, id: u128, scopes: &[&str], expires_at: Option<DateTime<Utc>>) -> OpaqueToken {

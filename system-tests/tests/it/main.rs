@@ -8,4 +8,5 @@ mod outages;
 mod simulation;
 mod tidy;
 mod two_users;
+mod undo;
 mod world;

@@ -56,11 +56,10 @@ const IN_TRASH: &str = "deleted_at";
 
 fn back(now: &Fields, Change { before, after }: &Change, conflicts: &mut Vec<Conflict>) -> Fields {
     match (before.is_empty(), after.is_empty()) {
-        (true, true) => now.clone(),
         (true, false) => unbegun(now, after, conflicts),
         (false, true) if now.is_empty() => before.clone(),
-        // It has come back since.
-        (false, true) => now.clone(),
+        // It has come back since, or never was.
+        (false | true, true) => now.clone(),
         (false, false) => unchanged(now, before, after, conflicts),
     }
 }

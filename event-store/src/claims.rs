@@ -54,6 +54,24 @@ pub(crate) async fn held(pool: &PgPool, scopes: &[String], keys: &[Vec<u8>]) -> 
     Ok(rows.into_iter().map(|row| (row.scope, Held { key: row.key, stream_id: row.stream_id })).collect())
 }
 
+/// Those of these prefixes that the key of a claim of this scope begins with.
+pub(crate) async fn begun(pool: &PgPool, scope: &str, prefixes: &[Uuid]) -> Result<Vec<Uuid>, Fault> {
+    let from: Vec<Vec<u8>> = prefixes.iter().map(|prefix| prefix.as_bytes().to_vec()).collect();
+    let to: Vec<Vec<u8>> = from.iter().map(|prefix| after_prefix(prefix)).collect();
+    sqlx::query_scalar!(
+        r#"SELECT p.id AS "id!" FROM unnest($2::uuid[], $3::bytea[], $4::bytea[]) AS p (id, from_key, to_key)
+           WHERE EXISTS (SELECT 1 FROM log.claims c
+                         WHERE c.scope = $1 AND c.key > p.from_key AND c.key < p.to_key)"#,
+        scope,
+        prefixes,
+        &from,
+        &to
+    )
+    .fetch_all(pool)
+    .await
+    .map_err(Fault::database("look for claims below others"))
+}
+
 /// Claims of a scope with `from < key < to`, ascending, at most `limit`.
 pub(crate) async fn ascending(
     pool: &PgPool,

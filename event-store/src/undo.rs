@@ -3,7 +3,7 @@
 //! The log has no index on either id, since it would cost every append some percent. A user's facts are walked newest
 //! first instead, a page at a time; what is taken back is new at most times, and then lies on the first page.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use orbit_domain::{
     Aggregate,
@@ -24,6 +24,10 @@ use crate::{
 pub const LOOKBACK: i64 = 200_000;
 /// Facts looked at in one statement. Few enough for the planner to walk the index on (user, position).
 const WALK: i64 = 2_000;
+
+/// Streams that are read in one statement, and most facts of each.
+const STREAMS: usize = 100;
+const SHORT: i64 = 20;
 
 /// Which facts are looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,25 +101,82 @@ impl Log {
         id: Uuid,
         versions: &BTreeSet<i64>,
     ) -> Result<Vec<Done>, Fault> {
-        let mut state = A::State::default();
-        let mut done = Vec::with_capacity(versions.len());
+        let mut folding = Folding::<A>::new(versions);
         let (mut version, last) = (0, versions.last().copied().unwrap_or(0));
         while version < last {
             let page = self.stream(id, version, PAGE.min(last - version)).await?;
             let Some(newest) = page.last() else { break };
             version = newest.envelope.version;
-            for stored in page {
-                let event = open::<A>(vault, &stored).await?;
-                if !versions.contains(&stored.envelope.version) {
-                    state = A::evolve(state, &event);
-                    continue;
-                }
-                let before = A::fields(&state);
-                state = A::evolve(state, &event);
-                let change = Change { before, after: A::fields(&state) };
-                done.push(Done { change, reversal: A::reversal(&event) });
+            for stored in &page {
+                folding.fold(vault, stored).await?;
             }
         }
-        Ok(done)
+        Ok(folding.done)
+    }
+
+    /// The beginnings of streams, as far as they are wanted, of those that are short: one statement for many of them.
+    /// A stream that is not among them is read by [`done`](Self::done) on its own.
+    pub async fn short(&self, streams: &[(Uuid, i64)]) -> Result<HashMap<Uuid, Vec<Stored>>, Fault> {
+        let mut short: HashMap<Uuid, Vec<Stored>> = HashMap::new();
+        let wanted: Vec<(Uuid, i64)> = streams.iter().filter(|(_, last)| *last <= SHORT).copied().collect();
+        for chunk in wanted.chunks(STREAMS) {
+            let (ids, lasts): (Vec<Uuid>, Vec<i64>) = chunk.iter().copied().unzip();
+            let rows = sqlx::query_as!(
+                Row,
+                r#"SELECT e.position, e.event_id, e.user_id, e.partition, e.category, e.stream_id, e.version,
+                          e.type AS wire_type, e.schema_version, e.data, e.metadata AS "metadata: Json<Metadata>",
+                          e.recorded_at
+                   FROM unnest($1::uuid[], $2::bigint[]) AS s (id, last)
+                   JOIN log.events e ON e.stream_id = s.id AND e.version <= s.last
+                   ORDER BY e.stream_id, e.version LIMIT $3"#,
+                &ids,
+                &lasts,
+                SHORT * i64::try_from(STREAMS).unwrap_or(i64::MAX)
+            )
+            .fetch_all(self.pool())
+            .await
+            .map_err(Fault::database("read the beginnings of streams"))?;
+            for stored in rows.into_iter().map(Stored::from) {
+                short.entry(stored.envelope.stream_id).or_default().push(stored);
+            }
+        }
+        Ok(short)
+    }
+
+    /// What [`done`](Self::done) tells, of a stream that was read before.
+    pub async fn done_of<A: Aggregate>(
+        vault: &Vault,
+        facts: &[Stored],
+        versions: &BTreeSet<i64>,
+    ) -> Result<Vec<Done>, Fault> {
+        let mut folding = Folding::<A>::new(versions);
+        for stored in facts {
+            folding.fold(vault, stored).await?;
+        }
+        Ok(folding.done)
+    }
+}
+
+/// Folds a stream and notes what some of its facts do.
+struct Folding<'a, A: Aggregate> {
+    state: A::State,
+    versions: &'a BTreeSet<i64>,
+    done: Vec<Done>,
+}
+
+impl<'a, A: Aggregate> Folding<'a, A> {
+    fn new(versions: &'a BTreeSet<i64>) -> Self {
+        Self { state: A::State::default(), versions, done: Vec::with_capacity(versions.len()) }
+    }
+
+    async fn fold(&mut self, vault: &Vault, stored: &Stored) -> Result<(), Fault> {
+        let event = open::<A>(vault, stored).await?;
+        let before = self.versions.contains(&stored.envelope.version).then(|| A::fields(&self.state));
+        self.state = A::evolve(std::mem::take(&mut self.state), &event);
+        if let Some(before) = before {
+            let change = Change { before, after: A::fields(&self.state) };
+            self.done.push(Done { change, reversal: A::reversal(&event) });
+        }
+        Ok(())
     }
 }

@@ -21,6 +21,9 @@ use crate::{
 };
 
 mod claiming;
+mod streams;
+
+use streams::Streams;
 
 /// Where a command comes from: what decisions may know, and what its facts carry beside their payload.
 #[derive(Debug, Clone)]
@@ -74,7 +77,7 @@ struct Work {
     /// The fact that is answered by what is decided now.
     cause: Mutex<Option<EventId>>,
     /// In the order in which they were touched, which is the order of their facts in the log. A handful at most times.
-    touched: Mutex<Vec<Touched>>,
+    touched: Mutex<Streams>,
 }
 
 /// A stream that the unit has loaded or written.
@@ -155,7 +158,7 @@ impl Unit {
     pub fn create<A: Aggregate>(&self, id: Uuid, command: A::Command) -> Result<Loaded<A>, Refused<A::Rejection>> {
         if self.is_untouched(id) {
             let touched = self.untouched::<A>(id, None, false);
-            self.touched().push(touched);
+            self.touched().add(touched);
         }
         self.apply::<A>(id, command)
     }
@@ -182,12 +185,12 @@ impl Unit {
         Ok(claims::descending(self.0.store.pool(), scope, prefix, key.unwrap_or(&end), 1).await?.pop())
     }
 
-    fn touched(&self) -> MutexGuard<'_, Vec<Touched>> {
+    fn touched(&self) -> MutexGuard<'_, Streams> {
         self.0.touched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn current<A: Aggregate>(&self, id: Uuid) -> Option<Loaded<A>> {
-        self.touched().iter().find(|touched| touched.id == id).and_then(|touched| touched.entry.get::<A>().cloned())
+        self.touched().get(id).and_then(|touched| touched.entry.get::<A>().cloned())
     }
 
     async fn touch<A: Aggregate>(&self, id: Uuid) -> Result<(), Fault> {
@@ -196,16 +199,13 @@ impl Unit {
         }
         let (entry, from_cache) = self.0.store.entry::<A>(id, Some(self.0.origin.context.user_id)).await?;
         let touched = self.untouched::<A>(id, entry, from_cache);
-        let mut all = self.touched();
         // Somebody who loads the same stream at the same time may have been faster.
-        if all.iter().all(|other| other.id != id) {
-            all.push(touched);
-        }
+        self.touched().add(touched);
         Ok(())
     }
 
     fn is_untouched(&self, id: Uuid) -> bool {
-        self.touched().iter().all(|touched| touched.id != id)
+        self.touched().get(id).is_none()
     }
 
     fn untouched<A: Aggregate>(&self, id: Uuid, entry: Option<Entry>, from_cache: bool) -> Touched {
@@ -236,7 +236,7 @@ impl Unit {
         let mut all = self.touched();
         let wrong_type =
             || Fault::Corrupt { what: "a stream", source: "it belongs to an aggregate of another kind".into() };
-        let touched = all.iter_mut().find(|touched| touched.id == id).ok_or_else(wrong_type)?;
+        let touched = all.get_mut(id).ok_or_else(wrong_type)?;
         let mut loaded = touched.entry.get::<A>().cloned().ok_or_else(wrong_type)?;
         let events = A::decide(&loaded.state, command, context).map_err(Refused::Rejected)?;
         let mut bytes = touched.entry.bytes;
@@ -253,8 +253,8 @@ impl Unit {
             loaded = loaded.evolve(event, context.now);
         }
         if !events.is_empty() {
-            touched.claims_now = A::claims(&loaded.state, id, context.user_id);
             touched.entry = Entry::new(loaded.clone(), touched.entry.position, bytes);
+            all.hold(id, A::claims(&loaded.state, id, context.user_id));
         }
         Ok(loaded)
     }
@@ -299,7 +299,7 @@ impl Unit {
 
     /// Seals what was decided into one request for the batcher.
     pub(crate) async fn outcome(&self) -> Result<Outcome, Fault> {
-        let touched = std::mem::take(&mut *self.touched());
+        let touched = std::mem::take(&mut *self.touched()).into_list();
         let seen = touched.iter().map(|t| t.entry.position).max().unwrap_or(0);
         let origin = &self.0.origin;
         let mut metadata = OfCause { cause: None, text: of_cause(origin, None)? };

@@ -9,21 +9,25 @@ use crate::{Fault, claims};
 impl Unit {
     /// The stream that will hold a claim.
     pub async fn holder_then(&self, claim: &Claim) -> Result<Option<Uuid>, Fault> {
-        let taken = |touched: &&super::Touched| touched.claims_now.contains(claim);
-        if let Some(taker) = self.touched().iter().find(taken).map(|touched| touched.id) {
+        if let Some(taker) = self.touched().taker(claim) {
             return Ok(Some(taker));
         }
         let holder = self.holder(claim).await?;
-        // Had it kept the claim, it would have been found above.
-        Ok(holder.filter(|holder| self.is_untouched(*holder)))
+        let stays = |holder: &Uuid| self.touched().get(*holder).is_none_or(|it| it.claims_now.contains(claim));
+        Ok(holder.filter(stays))
     }
 
     /// Whether a stream of this unit, which held the claim with this scope and key, lets go of it.
     pub fn lets_go(&self, stream_id: Uuid, scope: &str, key: &[u8]) -> bool {
         let vault = self.0.store.vault();
         let touched = self.touched();
-        let Some(touched) = touched.iter().find(|touched| touched.id == stream_id) else { return false };
+        let Some(touched) = touched.get(stream_id) else { return false };
         !touched.claims_now.iter().any(|claim| claim.scope == scope && claims::stored_key(claim, vault) == key)
+    }
+
+    /// Those of these prefixes that the key of a claim of this scope begins with.
+    pub async fn begun(&self, scope: &str, prefixes: &[Uuid]) -> Result<Vec<Uuid>, Fault> {
+        claims::begun(self.0.store.pool(), scope, prefixes).await
     }
 
     /// What the unit's streams want that others hold, whom the append would refuse it for.

@@ -10,4 +10,5 @@ mod rebuilds;
 mod simulation;
 mod tidy;
 mod two_users;
+mod undo;
 mod world;

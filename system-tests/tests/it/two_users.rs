@@ -61,6 +61,8 @@ fn foreign(field: &str, ids: &BTreeMap<&str, Uuid>) -> Option<Value> {
         "list_id" => Some(json!(ids["task-lists"])),
         "parent_id" | "before_id" | "after_id" => Some(json!(ids["tasks"])),
         "labels" => Some(json!([ids["labels"]])),
+        // An activity has the id of its fact.
+        "event_id" => Some(json!(ids["activities"])),
         _ => None,
     }
 }

@@ -8,7 +8,7 @@ use orbit_domain::{
     undo::{self, Reversal},
     users::{ApiToken, Connection, Login, User},
 };
-use orbit_event_store::{LOOKBACK, Stored, Unit, Wanted};
+use orbit_event_store::{LOOKBACK, Log, Stored, Unit, Wanted};
 use orbit_events::{EventId, UserId, entity_type};
 use orbit_platform::{
     auth::Caller,
@@ -37,6 +37,8 @@ pub struct Undone {
     /// Of the newest.
     cause: EventId,
     position: i64,
+    /// Of the oldest.
+    begins: i64,
 }
 
 /// The facts, by object; 404 if the caller has none like that.
@@ -47,13 +49,13 @@ pub async fn find(app: &AppState, user: UserId, wanted: Wanted) -> Result<Vec<Un
         return Err(ApiError::of(&kinds::NOT_FOUND, detail).into());
     }
     if facts.len() > MAX_FACTS {
-        let detail = format!("this are more than {MAX_FACTS} facts");
+        let detail = format!("these are more than {MAX_FACTS} facts");
         return Err(plan::of_kind("too_many_facts", detail, vec![]).into());
     }
     Ok(by_object(facts))
 }
 
-/// Newest first, as they come.
+/// Facts come newest first, objects go in the order in which they were first written.
 fn by_object(facts: Vec<Stored>) -> Vec<Undone> {
     let mut places: BTreeMap<Uuid, usize> = BTreeMap::new();
     let mut all: Vec<Undone> = vec![];
@@ -66,12 +68,17 @@ fn by_object(facts: Vec<Stored>) -> Vec<Undone> {
                 types: BTreeMap::new(),
                 cause: fact.event_id,
                 position: fact.position,
+                begins: fact.position,
             });
             all.len() - 1
         });
+        all[place].begins = fact.position;
         all[place].versions.insert(fact.version);
         all[place].types.insert(fact.version, fact.wire_type);
     }
+    // Facts are appended in the order in which their objects are touched. What brings a tree of tasks back out of the
+    // trash counts on parents coming first, as they did when it was written.
+    all.sort_by_key(|undone| undone.begins);
     all
 }
 
@@ -91,8 +98,12 @@ pub async fn steps(app: &AppState, unit: &Unit, undone: &[Undone], pointer: &str
     let mut never: BTreeMap<String, &'static str> = BTreeMap::new();
     let mut conflicts = vec![];
     let mut steps = Vec::with_capacity(undone.len());
+    let lasts: Vec<(Uuid, i64)> =
+        undone.iter().map(|one| (one.id, one.versions.last().copied().unwrap_or(0))).collect();
+    let short = app.store.log().short(&lasts).await?;
     for one in undone {
-        let step = of_category!(one.category.as_str(), Kind => one.step::<Kind>(app, unit, &mut never).await)?;
+        let facts = short.get(&one.id).map(Vec::as_slice);
+        let step = of_category!(one.category.as_str(), Kind => one.step::<Kind>(app, unit, facts, &mut never).await)?;
         match step {
             Ok(step) => steps.push(step),
             Err(fields) => conflicts.extend(fields),
@@ -117,11 +128,16 @@ impl Undone {
         &self,
         app: &AppState,
         unit: &Unit,
+        facts: Option<&[Stored]>,
         never: &mut BTreeMap<String, &'static str>,
     ) -> Result<Result<Step, Vec<FieldProblem>>> {
         let now = unit.load::<A>(self.id).await?.ok_or_else(ApiError::not_found)?;
         let (version, now) = (now.version, A::fields(&now.state));
-        let done = app.store.log().done::<A>(app.store.vault(), self.id, &self.versions).await?;
+        let vault = app.store.vault();
+        let done = match facts {
+            Some(facts) => Log::done_of::<A>(vault, facts, &self.versions).await?,
+            None => app.store.log().done::<A>(vault, self.id, &self.versions).await?,
+        };
         for (done, wire_type) in done.iter().zip(self.types.values()) {
             if let Reversal::Never(why) = done.reversal {
                 never.insert(wire_type.clone(), why);

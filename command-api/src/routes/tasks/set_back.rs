@@ -2,7 +2,7 @@
 //! and a list or a parent that is gone is in the way.
 
 use orbit_domain::{
-    Aggregate, Claim, Fields, Reject,
+    Claim, Fields, Reject,
     tasks::{
         Label, List, Task, label, list,
         order::Slot,
@@ -47,7 +47,8 @@ impl SetBack for Task {
         }
         let mut to = Present::from_fields(fields).map_err(ApiError::internal)?;
         let comes_back = match (task.deleted_at, to.deleted_at) {
-            (Some(_), Some(_)) if Self::fields(&now.state) == *fields => return Ok(()),
+            // It may have gone with what it is part of, at another moment.
+            (Some(_), Some(_)) if Present { deleted_at: task.deleted_at, ..to.clone() } == *task => return Ok(()),
             (Some(at), Some(_)) => {
                 let trashed = Rejection::Deleted;
                 return Err(Stopped::by(trashed.code(), "deleted_at", trashed.to_string(), Value::Null, json!(at)));
@@ -159,23 +160,22 @@ pub async fn follow_up(app: &AppState, origin: &Origin, appended: &[(String, Uui
     for list in those("lists.removed") {
         write::follow_up("move late tasks", lists::rescue(app, origin.clone(), ListId(list)).await);
     }
-    let gone: Vec<TaskId> = those("tasks.deleted").map(TaskId).collect();
+    let gone: Vec<Uuid> = those("tasks.deleted").collect();
     if !gone.is_empty() {
         write::follow_up("delete late sub-tasks", delete_late(app, origin, &gone).await);
     }
 }
 
-async fn delete_late(app: &AppState, origin: &Origin, gone: &[TaskId]) -> Result<()> {
+async fn delete_late(app: &AppState, origin: &Origin, gone: &[Uuid]) -> Result<()> {
     for _ in 0..PASSES {
         let decide = |unit: Unit| async move {
             let mut late = 0;
-            for id in gone {
-                let children = descendants(&unit, *id).await?;
+            for id in unit.begun(task::CHILD, gone).await? {
                 let in_trash = |task: &Loaded<Task>| task.state.present().is_some_and(|task| task.deleted_at.is_some());
-                if children.is_empty() || unit.load::<Task>(id.0).await?.is_none_or(|task| !in_trash(&task)) {
+                if unit.load::<Task>(id).await?.is_none_or(|task| !in_trash(&task)) {
                     continue;
                 }
-                for (child, _) in children {
+                for (child, _) in descendants(&unit, TaskId(id)).await? {
                     unit.decide::<Task>(child.0, task::Command::Delete).await?;
                     late += 1;
                 }

@@ -87,11 +87,6 @@ impl<C: Context> Reader<C> {
         self.whose
     }
 
-    /// The position that the answer must have seen; 0 if the caller does not care.
-    pub fn min_position(&self) -> i64 {
-        self.min_position.unwrap_or(0)
-    }
-
     /// What all requests share.
     pub fn reads(&self) -> &Reads {
         &self.reads

@@ -89,7 +89,7 @@ impl Course {
             closed: false,
         };
         // A position that the log does not have yet is one that this reader has not seen yet: 503, as for every read.
-        let at_least = course.reader.min_position().max(after.unwrap_or(0));
+        let at_least = course.reader.min_position().max(after).unwrap_or(0);
         let (answer, seen) = course.read(at_least, if after.is_some() { PAGE } else { 0 }).await?;
         course.after = after.unwrap_or(seen);
         course.take(answer, seen, true).await?;

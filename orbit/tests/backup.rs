@@ -54,7 +54,7 @@ fn answer(output: &Output) -> Value {
 fn bring_keys(from: &TestHome, to: &TestHome) {
     let (from, to) = (from.path().join("secrets"), to.path().join("secrets"));
     fs::create_dir_all(&to).unwrap();
-    for name in ["master-key", "signing-key"] {
+    for name in ["master-key", "signing-key", "proof-key"] {
         fs::copy(from.join(name), to.join(name)).unwrap();
     }
 }
@@ -87,6 +87,14 @@ async fn titles(address: &str, token: &str) -> Vec<String> {
 /// Waits until all of these, and no others, can be read.
 async fn reads(up: &Up, token: &str, expected: &[String]) {
     until("the read models are there", || async { titles(&up.address, token).await == expected }).await;
+}
+
+/// The log is what was sealed, in the new epoch too.
+async fn verified(home: &TestHome) {
+    until("the log is sealed in its new epoch, and is what was sealed", || async {
+        orbit().arg("verify").env("ORBIT_HOME", home.path()).output().unwrap().status.success()
+    })
+    .await;
 }
 
 fn doctor(home: &TestHome) {
@@ -214,6 +222,7 @@ async fn a_backup_made_while_people_write_comes_back_in_a_fresh_home_up_to_its_p
     reads(&up, &token, &expected).await;
     // It also asks whether the stream's sequence is the position.
     doctor(&fresh);
+    verified(&fresh).await;
     assert_eq!(streams(&fresh).await, [stream_of(&restored)]);
     same_as_a_fresh_fold(&fresh).await;
     up.stop();
@@ -263,6 +272,7 @@ async fn what_is_there_is_replaced_only_on_demand_and_who_was_forgotten_since_st
     write(&up.address, &bob, "Anew").await;
     reads(&up, &bob, &["Anew".to_owned()]).await;
     doctor(&home);
+    verified(&home).await;
     assert_eq!(streams(&home).await, [stream_of(&restored)], "the stream of the lost story is gone");
     same_as_a_fresh_fold(&home).await;
     up.stop();

@@ -163,7 +163,8 @@ fn open<'a, 'n>(note: &'n str, keys: &'a [VerifierKey]) -> Result<(&'n str, &'a 
     let (text, signatures) = split(note)?;
     let mut signer = None;
     for line in signatures.split_terminator('\n') {
-        let (name, signature) = line.strip_prefix("— ").and_then(|line| line.split_once(' ')).ok_or(NoteFault::Malformed)?;
+        let (name, signature) =
+            line.strip_prefix("— ").and_then(|line| line.split_once(' ')).ok_or(NoteFault::Malformed)?;
         let signature = STANDARD.decode(signature).map_err(|_| NoteFault::Malformed)?;
         let (id, signature) = signature.split_first_chunk::<4>().ok_or(NoteFault::Malformed)?;
         let Some(key) = keys.iter().find(|key| key.name == name && key.id() == *id) else { continue };
@@ -194,7 +195,8 @@ mod tests {
     const KEY: &str = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW";
     const TEXT: &str =
         "If you think cryptography is the answer to your problem,\nthen you don't know what your problem is.\n";
-    const SIGNATURE: &str = "— PeterNeumann x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM=\n";
+    const SIGNATURE: &str =
+        "— PeterNeumann x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM=\n";
 
     fn peter() -> SigningKey {
         let seed = STANDARD.decode(SEED).unwrap();
@@ -222,9 +224,12 @@ mod tests {
         let other = [VerifierKey { name: "EnochRoot".into(), public: keys[0].public }];
         assert_eq!(open(&note, &other), Err(NoteFault::Unsigned));
         // A second signature, of somebody who is not known, changes nothing.
-        let cosigned = format!("{note}— EnochRoot rwz+eBzmZa0SO3NbfRGzPCpDckykFXSdeX+MNtCOXm2/5n2tiOHp+vAF1aGrQ5ovTG01oOTGwnWLox33WWd1RvMc+QQ=\n");
+        let cosigned = format!(
+            "{note}— EnochRoot rwz+eBzmZa0SO3NbfRGzPCpDckykFXSdeX+MNtCOXm2/5n2tiOHp+vAF1aGrQ5ovTG01oOTGwnWLox33WWd1RvMc+QQ=\n"
+        );
         assert_eq!(open(&cosigned, &keys), Ok((TEXT, &keys[0])));
-        for malformed in ["", "\n", TEXT, &note[..note.len() - 1], &note.replace("— ", "- "), &format!("{TEXT}\n\n")] {
+        for malformed in ["", "\n", TEXT, &note[..note.len() - 1], &note.replace("— ", "- "), &format!("{TEXT}\n\n")]
+        {
             assert_eq!(open(malformed, &keys), Err(NoteFault::Malformed), "{malformed:?}");
         }
     }

@@ -188,10 +188,10 @@ impl Sealer {
         // The next batch is read while this one is written.
         let after = folded.frontier.size().cast_signed();
         let more = behind > BATCH;
-        let ((), ahead) = tokio::try_join!(
-            in_time(self.keep(&mut course.connection, &folded, head, verifier.clone())),
-            async { if more { self.read_ahead(&mut course.reader, after).await } else { Ok(Vec::new()) } },
-        )?;
+        let ((), ahead) =
+            tokio::try_join!(in_time(self.keep(&mut course.connection, &folded, head, verifier.clone())), async {
+                if more { self.read_ahead(&mut course.reader, after).await } else { Ok(Vec::new()) }
+            },)?;
         (course.frontier, course.ahead, course.signed) = (folded.frontier, ahead, Some(verifier));
         metrics::histogram!("orbit_seal_seconds").record(begun.elapsed());
         metrics::counter!("orbit_sealed_events_total").increment(facts);
@@ -218,11 +218,7 @@ impl Sealer {
         head: Head,
         verifier: String,
     ) -> Result<(), Fault> {
-        let checkpoint = Checkpoint {
-            origin: origin(head.epoch),
-            size: folded.frontier.size(),
-            root: folded.root,
-        };
+        let checkpoint = Checkpoint { origin: origin(head.epoch), size: folded.frontier.size(), root: folded.root };
         let seal = Seal {
             size: checkpoint.size.cast_signed(),
             verifier,

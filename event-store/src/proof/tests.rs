@@ -241,7 +241,10 @@ async fn the_end_of_the_log_that_was_cut_off_is_found() {
 async fn tiles_that_were_cut_changed_or_deleted_are_found_and_the_facts_are_not_blamed() {
     for (sql, position) in [
         ("UPDATE log.tiles SET hashes = substr(hashes, 1, 64) WHERE level = 0 AND index = 2", 515),
-        ("UPDATE log.tiles SET hashes = set_byte(hashes, 40, get_byte(hashes, 40) # 1) WHERE level = 0 AND index = 1", 258),
+        (
+            "UPDATE log.tiles SET hashes = set_byte(hashes, 40, get_byte(hashes, 40) # 1) WHERE level = 0 AND index = 1",
+            258,
+        ),
         ("DELETE FROM log.tiles WHERE level = 0 AND index = 3", 769),
         ("UPDATE log.tiles SET hashes = set_byte(hashes, 64, get_byte(hashes, 64) # 1) WHERE level = 1", 513),
         ("DELETE FROM log.tiles WHERE level = 1", 1),
@@ -359,9 +362,12 @@ async fn nothing_is_signed_over_a_hole_a_cut_or_a_damaged_tree() {
     let rig = stands(rig).await;
     rig.tamper("UPDATE log.tiles SET hashes = substr(hashes, 1, 32) WHERE level = 0 AND index = 1").await;
     let rig = stands(rig).await;
-    rig.tamper("UPDATE log.tiles t SET hashes = b.hashes FROM tiles_before b WHERE b.level = t.level AND b.index = t.index")
+    rig.tamper(
+        "UPDATE log.tiles t SET hashes = b.hashes FROM tiles_before b WHERE b.level = t.level AND b.index = t.index",
+    )
+    .await;
+    rig.tamper("DELETE FROM log.events WHERE position > 200; UPDATE log.head SET position = 200; TRUNCATE log.streams")
         .await;
-    rig.tamper("DELETE FROM log.events WHERE position > 200; UPDATE log.head SET position = 200; TRUNCATE log.streams").await;
     stands(rig).await;
 }
 
@@ -371,14 +377,16 @@ async fn a_restored_log_goes_on_under_another_name_and_a_new_key_signs_anew() {
     let before = rig.wait(300).await;
     rig.tamper("UPDATE log.head SET epoch = uuidv7()").await;
     let origins = |seal: &Seal| Checkpoint::peek(&seal.note).unwrap().origin;
-    let renamed = eventually(SOON, || async { rig.newest().await.filter(|seal| seal.verifier != before.verifier) }).await;
+    let renamed =
+        eventually(SOON, || async { rig.newest().await.filter(|seal| seal.verifier != before.verifier) }).await;
     assert_eq!((renamed.size, renamed.root), (300, before.root), "the tree stays");
     assert_ne!(origins(&renamed), origins(&before));
 
     rig.life.finish(SOON).await.unwrap();
     (rig.life, rig.key) = (Shutdown::new(), SigningKey::from_seed(&[9; 32]).unwrap());
     rig.sealer(1);
-    let signed = eventually(SOON, || async { rig.newest().await.filter(|seal| seal.verifier != renamed.verifier) }).await;
+    let signed =
+        eventually(SOON, || async { rig.newest().await.filter(|seal| seal.verifier != renamed.verifier) }).await;
     assert_eq!((signed.size, origins(&signed)), (300, origins(&renamed)));
     let keys = [VerifierKey::of(&rig.key, origins(&signed))];
     assert_eq!(Checkpoint::open(&signed.note, &keys).unwrap().0.root, before.root);
@@ -418,6 +426,7 @@ async fn of_earlier_hours_one_checkpoint_stays() {
     let mut connection = rig.connection().await;
     assert_eq!(Seal::thin_out(&mut connection, now).await.unwrap(), 6, "five of the first hour, one of the second");
     assert_eq!(Seal::thin_out(&mut connection, now).await.unwrap(), 0);
-    let left: Vec<i64> = Seal::after(&mut connection, 999, "", 100).await.unwrap().iter().map(|seal| seal.size).collect();
+    let left: Vec<i64> =
+        Seal::after(&mut connection, 999, "", 100).await.unwrap().iter().map(|seal| seal.size).collect();
     assert_eq!(left, [1_005, 1_007, 1_008, 1_009, 1_010, 1_011]);
 }

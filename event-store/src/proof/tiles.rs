@@ -247,7 +247,10 @@ mod tests {
         assert_eq!(full, [273, 1, 0]);
         let partial: Vec<_> = frontier.partial().map(|(id, hashes)| (id.level, id.index, hashes.len())).collect();
         assert_eq!(partial, [(0, 273, 112), (1, 1, 17), (2, 0, 1)]);
-        assert_eq!(Frontier::tiles(70_000).map(|id| (id.level, id.index)).collect::<Vec<_>>(), [(0, 273), (1, 1), (2, 0)]);
+        assert_eq!(
+            Frontier::tiles(70_000).map(|id| (id.level, id.index)).collect::<Vec<_>>(),
+            [(0, 273), (1, 1), (2, 0)]
+        );
     }
 
     #[test]

@@ -83,7 +83,13 @@ async fn kept(connection: &mut PgConnection, directory: &Path, now: &Checkpoint)
 }
 
 /// The tiles of a level that are new or have grown.
-async fn tiles(connection: &mut PgConnection, directory: &Path, level: u32, before: u64, size: u64) -> anyhow::Result<()> {
+async fn tiles(
+    connection: &mut PgConnection,
+    directory: &Path,
+    level: u32,
+    before: u64,
+    size: u64,
+) -> anyhow::Result<()> {
     let (width, all) = (WIDTH as u64, entries(level, size));
     let mut index = entries(level, before) / width;
     while index < all.div_ceil(width) {
@@ -93,7 +99,8 @@ async fn tiles(connection: &mut PgConnection, directory: &Path, level: u32, befo
         for id in wanted {
             let hashes = held(all, id.index);
             let tile = read.get(id).and_then(|tile| tile.get(..hashes * HASH));
-            let tile = tile.with_context(|| format!("tile {} is missing or too short: run orbit verify", id.path(WIDTH)))?;
+            let tile =
+                tile.with_context(|| format!("tile {} is missing or too short: run orbit verify", id.path(WIDTH)))?;
             let place = directory.join("tile");
             write(&place.join(id.path(hashes)), tile)?;
             forget_partial(&place.join(format!("{}.p", id.path(WIDTH))), hashes)?;
@@ -115,12 +122,14 @@ async fn bundles(connection: &mut PgConnection, directory: &Path, before: u64, s
         let leaves = Leaf::read(connection, first.cast_signed(), i64::try_from(count)?).await?;
         let mut bundle = Vec::with_capacity(count * 512);
         for (place, position) in (first..).zip(first + 1..).take(count) {
-            let leaf = leaves.get(usize::try_from(place - first)?).filter(|leaf| leaf.position.unsigned_abs() == position);
+            let leaf =
+                leaves.get(usize::try_from(place - first)?).filter(|leaf| leaf.position.unsigned_abs() == position);
             let entry = leaf.and_then(Leaf::bytes);
             let Some(entry) = entry.filter(|entry| tile.entry(0, place) == Some(leaf_hash(entry))) else {
                 bail!("position {position} is not what was sealed: nothing of it was exported; run orbit verify");
             };
-            let length = u16::try_from(entry.len()).with_context(|| format!("position {position} is too long to export"))?;
+            let length =
+                u16::try_from(entry.len()).with_context(|| format!("position {position} is too long to export"))?;
             bundle.extend_from_slice(&length.to_be_bytes());
             bundle.extend_from_slice(&entry);
         }
@@ -145,7 +154,11 @@ fn forget_partial(folder: &Path, width: usize) -> anyhow::Result<()> {
             fs::remove_file(&path).with_context(|| format!("{} cannot be removed", path.display()))?;
         }
     }
-    if width == WIDTH { fs::remove_dir(folder).with_context(|| format!("{} cannot be removed", folder.display())) } else { Ok(()) }
+    if width == WIDTH {
+        fs::remove_dir(folder).with_context(|| format!("{} cannot be removed", folder.display()))
+    } else {
+        Ok(())
+    }
 }
 
 /// A file as a whole or not at all.

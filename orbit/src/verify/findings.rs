@@ -68,7 +68,12 @@ impl Findings {
             if wrong.len() > SHOWN {
                 says.push(format!("… and {} more", wrong.len() - SHOWN));
             }
-            Finding { check: name, wrong: !wrong.is_empty(), says: if wrong.is_empty() { vec![well] } else { says }, position }
+            Finding {
+                check: name,
+                wrong: !wrong.is_empty(),
+                says: if wrong.is_empty() { vec![well] } else { says },
+                position,
+            }
         };
         let mut findings: Vec<_> = lines.into_iter().map(finding).collect();
         if verdict.more_defects > 0 {
@@ -81,7 +86,12 @@ impl Findings {
     pub fn read_models(&mut self, compared: &Compared, ahead: &[Ahead]) {
         let mut wrong: Vec<String> = ahead
             .iter()
-            .map(|one| format!("{} says to be at {} in partition {}, ahead of the log", one.projection, one.position, one.partition))
+            .map(|one| {
+                format!(
+                    "{} says to be at {} in partition {}, ahead of the log",
+                    one.projection, one.position, one.partition
+                )
+            })
             .collect();
         wrong.extend(compared.different.iter().map(|one| {
             let at = one.position.map_or(String::new(), |position| format!(", first at position {position}"));
@@ -91,7 +101,10 @@ impl Findings {
             wrong.push(format!("… and {} more users", compared.more));
         }
         let position = compared.different.iter().filter_map(|one| one.position).min();
-        let well = format!("{} activities, one for each fact of {} users; none ahead of the log", compared.activities, compared.users);
+        let well = format!(
+            "{} activities, one for each fact of {} users; none ahead of the log",
+            compared.activities, compared.users
+        );
         self.0.push(if wrong.is_empty() {
             Finding { check: "read models", wrong: false, says: vec![well], position: None }
         } else {
@@ -114,9 +127,11 @@ impl Findings {
             Some((last, Log::new(pool.clone()).head().await.ok()?.position))
         };
         let finding = match tokio::time::timeout(PATIENCE, looked).await {
-            Ok(Some((last, head))) if last > head => {
-                Finding::wrong("JetStream", vec![format!("the stream ends at {last}, the log at {head}")], Some(head + 1))
-            }
+            Ok(Some((last, head))) if last > head => Finding::wrong(
+                "JetStream",
+                vec![format!("the stream ends at {last}, the log at {head}")],
+                Some(head + 1),
+            ),
             Ok(Some((last, head))) => Finding::well("JetStream", format!("ends at {last}; the log at {head}")),
             _ => Finding::well("JetStream", "not looked at: no answer, or no stream yet".to_owned()),
         };

@@ -41,7 +41,8 @@ pub fn witnessed(files: &[PathBuf], trusted: &[[u8; PUBLIC_KEY]]) -> anyhow::Res
         .map(|file| {
             let note = fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
             let name = Checkpoint::peek(&note).map(|checkpoint| checkpoint.origin).unwrap_or_default();
-            let keys: Vec<_> = trusted.iter().map(|public| VerifierKey { name: name.clone(), public: *public }).collect();
+            let keys: Vec<_> =
+                trusted.iter().map(|public| VerifierKey { name: name.clone(), public: *public }).collect();
             let opened = Checkpoint::open(&note, &keys);
             opened.map(|(checkpoint, _)| checkpoint).map_err(|fault| anyhow!("{}: {fault}", file.display()))
         })

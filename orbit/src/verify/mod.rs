@@ -99,7 +99,11 @@ pub async fn run(mut args: Args) -> anyhow::Result<()> {
     bar.finish_and_clear();
     pool.close().await;
 
-    if args.json { print::line(&findings.json(&verdict)?)? } else { print::text(&findings.table())? }
+    if args.json {
+        print::line(&findings.json(&verdict)?)?
+    } else {
+        print::text(&findings.table())?
+    }
     if !findings.is_wrong() {
         return Ok(());
     }

@@ -17,7 +17,11 @@ use crate::{app::Reads, reader::Context};
 /// All routes.
 pub fn routes() -> OpenApiRouter<Reads> {
     // One line per context.
-    OpenApiRouter::new().merge(users::router()).merge(tasks::router()).merge(activities::router()).merge(audit::router())
+    OpenApiRouter::new()
+        .merge(users::router())
+        .merge(tasks::router())
+        .merge(activities::router())
+        .merge(audit::router())
 }
 
 /// The projections whose checkpoints are waited for.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use orbit_event_store::proof::{
-    Sealer, Seal,
+    Seal, Sealer,
     note::{Checkpoint, VerifierKey},
     tree::{Hash, leaf_hash, proves_consistency, proves_inclusion},
 };
@@ -94,10 +94,15 @@ async fn a_proof_leads_from_the_fact_to_the_signed_root() {
         let size = body["tree_size"].as_u64().unwrap();
         let index = body["leaf_index"].as_u64().unwrap();
         let leaf = hash(&body["leaf_hash"]);
-        assert_eq!((index, leaf), (position - 1, leaf_hash(&STANDARD.decode(body["entry"].as_str().unwrap()).unwrap())));
+        assert_eq!(
+            (index, leaf),
+            (position - 1, leaf_hash(&STANDARD.decode(body["entry"].as_str().unwrap()).unwrap()))
+        );
         let root = match &body["checkpoint"] {
             // None was signed of this size: its owner would have it.
-            Value::Null => hash(&world.get(ADA, &format!("/audit/proof/consistency?from={size}")).await.ok()["from_root"]),
+            Value::Null => {
+                hash(&world.get(ADA, &format!("/audit/proof/consistency?from={size}")).await.ok()["from_root"])
+            }
             checkpoint => opened(checkpoint).root,
         };
         assert!(proves_inclusion(index, size, &leaf, &hashes(&body["hashes"]), &root), "{body}");
@@ -139,7 +144,8 @@ async fn somebody_elses_position_and_one_that_is_not_there_are_not_told_apart() 
     assert_eq!(world.get(ADA, "/audit/proof/inclusion?position=2").await.status, 200);
     let theirs = world.get(BOB, "/audit/proof/inclusion?position=2").await;
     let nobodys = world.get(BOB, "/audit/proof/inclusion?position=4").await;
-    let what = |reply: &crate::world::Reply| (reply.status, reply.json()["code"].clone(), reply.json()["detail"].clone());
+    let what =
+        |reply: &crate::world::Reply| (reply.status, reply.json()["code"].clone(), reply.json()["detail"].clone());
     assert_eq!((theirs.status, what(&theirs)), (404, what(&nobodys)));
     life.finish(SOON).await.unwrap();
 }
@@ -150,7 +156,12 @@ async fn nonsense_is_named_and_what_is_not_sealed_is_waited_for() {
     append(&world, ADA, 3).await;
     let refused = async |path: &str| {
         let reply = world.get(ADA, path).await;
-        let names: Vec<String> = reply.json()["errors"].as_array().into_iter().flatten().map(|error| error["pointer"].as_str().unwrap().to_owned()).collect();
+        let names: Vec<String> = reply.json()["errors"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|error| error["pointer"].as_str().unwrap().to_owned())
+            .collect();
         (reply.status, reply.json()["code"].as_str().unwrap().to_owned(), names.join(" "))
     };
     let not_sealed = (503, "not_sealed".to_owned(), String::new());

@@ -157,7 +157,8 @@ fn the_known_roots_and_proofs_come_out() {
     for (index, size, proof) in INCLUSIONS {
         let proof: Vec<Hash> = proof.iter().map(|one| hash(one)).collect();
         assert_eq!(hashes(&tiles, &inclusion(index, size)), proof);
-        let (leaf, root) = (leaf_hash(&bytes(LEAVES[usize::try_from(index).unwrap()])), hash(ROOTS[usize::try_from(size).unwrap()]));
+        let (leaf, root) =
+            (leaf_hash(&bytes(LEAVES[usize::try_from(index).unwrap()])), hash(ROOTS[usize::try_from(size).unwrap()]));
         assert!(proves_inclusion(index, size, &leaf, &proof, &root));
     }
     for (from, to, proof) in CONSISTENCIES {

@@ -166,7 +166,11 @@ impl Trees {
         let sealed = verdict.sealed.min(verdict.head).unsigned_abs();
         let skipped = skipped.unsigned_abs().min(sealed / WIDTH as u64 * WIDTH as u64);
         let tree = Frontier::read(connection, skipped).await?.unwrap_or_else(|| {
-            verdict.note(Check::Tree, None, format!("tiles are missing below position {skipped}: looking at everything"));
+            verdict.note(
+                Check::Tree,
+                None,
+                format!("tiles are missing below position {skipped}: looking at everything"),
+            );
             Frontier::default()
         });
         roots.retain(|root| root.size > tree.size());
@@ -192,7 +196,11 @@ impl Trees {
         let position = index.cast_signed() + 1;
         let kept = tiles.entry(0, index).filter(|_| index < self.sealed);
         if index < self.sealed && kept.is_none() {
-            verdict.note(Check::Tree, position, format!("the tree has no leaf for position {position}: a tile is missing or too short"));
+            verdict.note(
+                Check::Tree,
+                position,
+                format!("the tree has no leaf for position {position}: a tile is missing or too short"),
+            );
         }
         if let (Some(fact), Some(leaf)) = (hash, kept)
             && fact != leaf
@@ -249,7 +257,8 @@ impl Trees {
             if let Some((_, entry)) = wrong {
                 let leaf = id.first_leaf() + entry * TileId { level: id.level - 1, index: 1 }.first_leaf();
                 let position = leaf.cast_signed() + 1;
-                let says = format!("tile {} is not made of the tiles below it, from position {position} on", id.path(WIDTH));
+                let says =
+                    format!("tile {} is not made of the tiles below it, from position {position} on", id.path(WIDTH));
                 verdict.note(Check::Tree, position, says);
             }
         }

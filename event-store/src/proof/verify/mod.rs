@@ -135,7 +135,11 @@ async fn bounds(connection: &mut PgConnection, head: Head, verdict: &mut Verdict
     .await
     .map_err(Fault::database("look for positions beyond the head"))?;
     for position in beyond {
-        verdict.note(Check::Positions, position, format!("there is a fact at {position}, where the log does not reach"));
+        verdict.note(
+            Check::Positions,
+            position,
+            format!("there is a fact at {position}, where the log does not reach"),
+        );
     }
     if verdict.sealed > head.position {
         let says = format!("{} facts were sealed, and the log ends at {}", verdict.sealed, head.position);

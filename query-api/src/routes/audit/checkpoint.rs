@@ -74,7 +74,8 @@ pub async fn get(reader: Reader<Audit>, query: Query, asked: HeaderMap) -> Resul
 /// Whether plain text is all that the client takes.
 fn wants_text(asked: &HeaderMap) -> bool {
     let values = asked.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    let kinds = values.flat_map(|value| value.split(',').take(20)).map(|kind| kind.split(';').next().unwrap_or("").trim());
+    let kinds =
+        values.flat_map(|value| value.split(',').take(20)).map(|kind| kind.split(';').next().unwrap_or("").trim());
     let (mut text, mut other) = (false, false);
     for kind in kinds {
         text |= kind == "text/plain" || kind == "text/*";

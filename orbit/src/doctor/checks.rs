@@ -153,10 +153,9 @@ async fn positions(log: &Log, findings: &mut Vec<Finding>) -> Option<Head> {
     };
     let roles = match audit.missing_roles.as_slice() {
         [] => Ok("the three roles of the processes are there".to_owned()),
-        missing => Err(format!(
-            "missing: {}; restore them with pg_dumpall --roles-only, or migrate a new database",
-            missing.join(", ")
-        )),
+        missing => {
+            Err(format!("missing: {}; migrate a new database, or restore a backup: both make them", missing.join(", ")))
+        }
     };
     findings.push(Finding::of("roles", roles));
     // Appends may come between the questions.
@@ -164,7 +163,11 @@ async fn positions(log: &Log, findings: &mut Vec<Finding>) -> Option<Head> {
     let contiguous = audit.events == audit.newest && (before.position..=head.position).contains(&audit.newest);
     findings.push(Finding::of(
         "positions",
-        if contiguous { Ok(says) } else { Err(format!("{says}: these must be equal; restore a backup")) },
+        if contiguous {
+            Ok(says)
+        } else {
+            Err(format!("{says}: these must be equal; restore a backup (orbit restore)"))
+        },
     ));
     findings.push(Finding::of(
         "facts",

@@ -6,6 +6,7 @@ pub mod catalog;
 mod codec;
 mod envelope;
 mod ids;
+mod mentions;
 pub mod subjects;
 
 pub mod tasks;

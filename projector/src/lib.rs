@@ -11,6 +11,7 @@ pub mod parked;
 pub mod projection;
 pub mod projections;
 pub mod runner;
+pub mod scratch;
 
 pub use app::{Fault, ROLE, SEARCH_PATH, run, start};
 pub use config::Config;

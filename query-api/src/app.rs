@@ -36,6 +36,7 @@ use crate::{
     api_tokens::LoggedApiTokens,
     config::Config,
     freshness::Freshness,
+    past::{Past, TOO_MUCH_PAST},
     routes::{self, checkpoints},
     sessions::Sessions,
 };
@@ -71,8 +72,10 @@ pub struct Parts {
     pub verifier: TokenVerifier,
     /// How often one user may call.
     pub user_limit: RateLimiter,
-    /// How often one user may search, wherever: every read with words (`q`) counts.
+    /// How often one user may search, wherever: every read with words (`q`) or of the past (`as_of`) counts.
     pub search_limit: RateLimiter,
+    /// Connections beside those of the pools, for reads of the past: so many at once.
+    pub as_of_connections: u32,
 }
 
 /// Why the query API does not run. Each says what to do, or quotes what does.
@@ -118,6 +121,7 @@ pub(crate) struct Reads(Arc<Inner>);
 struct Inner {
     pool: PgPool,
     freshness: Freshness,
+    past: Past,
     sessions: Sessions,
     cursors: CursorKey,
     clock: Clock,
@@ -130,6 +134,10 @@ impl Reads {
 
     pub(crate) fn freshness(&self) -> &Freshness {
         &self.0.freshness
+    }
+
+    pub(crate) fn past(&self) -> &Past {
+        &self.0.past
     }
 
     pub(crate) fn sessions(&self) -> &Sessions {
@@ -168,12 +176,13 @@ impl App {
         // Asked where the rows are: the primary may be away when this process starts.
         Vault::new(pool.clone(), &parts.master_key, clock.clone()).require_fit().await?;
         let vault = Vault::new(primary.clone(), &parts.master_key, clock.clone());
+        let past = Past::new(&primary, parts.as_of_connections, vault.clone(), shutdown);
         let api_tokens = LoggedApiTokens { log: Log::new(primary.clone()), vault, clock: clock.clone() };
         // A read takes hardly longer than the check of a signature.
         let verifier = parts.verifier.remembering(REMEMBERED_TOKENS);
         let guard = Guard::with_api_tokens(verifier, parts.user_limit, Arc::new(api_tokens));
         let (sessions, cursors) = (Sessions::new(), parts.cursor_key);
-        let reads = Reads(Arc::new(Inner { pool, freshness, sessions, cursors, clock }));
+        let reads = Reads(Arc::new(Inner { pool, freshness, past, sessions, cursors, clock }));
         Ok(Self { reads, primary, nats, guard, search_limit: parts.search_limit })
     }
 
@@ -184,9 +193,9 @@ impl App {
         OpenApiRouter::new().nest("/api/v1", guarded.with_state(self.reads.clone()))
     }
 
-    /// What `/openapi.json`, `/docs` and `/problems` tell of these routes. Reads are refused in no way of their own.
+    /// What `/openapi.json`, `/docs` and `/problems` tell of these routes.
     pub fn description() -> Description {
-        Description::new(OpenApiRouter::new().nest("/api/v1", routes::routes()).into_openapi(), [])
+        Description::new(OpenApiRouter::new().nest("/api/v1", routes::routes()).into_openapi(), [&TOO_MUCH_PAST])
     }
 
     /// What must be well for it to be ready. With a replica, `postgres` is the replica and `primary` is where API tokens
@@ -212,10 +221,12 @@ fn primary_probe(primary: PgPool) -> Probe {
     })
 }
 
-/// The limit on searches, for whatever goes through words: lists with `q` cost what a search costs. Behind the guard.
+/// The limit on searches, for whatever goes through words: lists with `q` cost what a search costs, and so does any read
+/// of the past. Behind the guard.
 async fn limit_searches(State(limiter): State<RateLimiter>, caller: Caller, request: Request, next: Next) -> Response {
     let asked = request.uri().query().unwrap_or_default();
-    if Query::parse("", asked).search().is_none() {
+    let mut query = Query::parse("", asked);
+    if query.search().is_none() && query.as_of().is_none() {
         return next.run(request).await;
     }
     limiter.check_user(caller.user_id).run(request, next).await
@@ -247,6 +258,7 @@ pub async fn run(listener: TcpListener, config: Config, told: Description, shutd
         verifier,
         user_limit: RateLimiter::new("user", config.http.rate_user),
         search_limit: RateLimiter::new("search", config.http.rate_search),
+        as_of_connections: config.past.as_of_connections,
     };
     let app = App::start(parts, &shutdown).await?;
     let router = Router::from(app.routes())

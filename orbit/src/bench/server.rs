@@ -108,6 +108,7 @@ impl Server {
             verifier: verifier.clone(),
             user_limit: limiter("user"),
             search_limit: limiter("search"),
+            as_of_connections: 4,
         };
         let queries = query_api::App::start(queries, &scratch.shutdown).await?;
         let guard = Guard::new(verifier.clone(), limiter("user"));

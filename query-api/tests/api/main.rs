@@ -11,5 +11,6 @@ mod overviews;
 mod pages;
 mod process;
 mod tasks;
+mod time_travel;
 mod users;
 mod world;

@@ -12,7 +12,7 @@ use axum::{
 use chrono::{DateTime, Utc};
 use clap::Parser;
 use http_body_util::BodyExt;
-use orbit_event_store::MasterKey;
+use orbit_event_store::{MasterKey, Vault};
 use orbit_events::{
     Actor, Content, Envelope, Event, EventId, LabelId, ListId, Metadata, Partitions, Recorded, TaskId, UserId,
     tasks::{Author, Priority, Status, label, list, task},
@@ -32,7 +32,7 @@ use orbit_query_api::{
 };
 use orbit_testing::{TestDatabase, TestNats};
 use serde_json::Value;
-use sqlx::PgPool;
+use sqlx::{PgPool, types::Json};
 use tower::ServiceExt;
 use uuid::Uuid;
 
@@ -58,6 +58,8 @@ pub struct World {
     /// What the query API reads with.
     pub pool: PgPool,
     position: AtomicI64,
+    /// Seals facts for the log, where the test needs them there.
+    vault: Option<Vault>,
     life: Shutdown,
 }
 
@@ -124,6 +126,7 @@ pub fn parts(config: &Config, pool: &PgPool, nats: &TestNats, clock: &Clock) -> 
         verifier: TokenVerifier::from_args(&config.auth, Environment::Development, clock.clone()).unwrap(),
         user_limit: RateLimiter::new("user", Rate::Off),
         search_limit: RateLimiter::new("search", Rate::Off),
+        as_of_connections: 2,
     }
 }
 
@@ -147,7 +150,50 @@ impl World {
         let options = database.pool().connect_options().as_ref().clone().options([("search_path", "view, public")]);
         let projections = PgPool::connect_with(options).await.unwrap();
         let router = serve_layers(router, &config.http);
-        Self { database, nats, clock, life, openapi, signer, router, projections, pool, position: AtomicI64::new(0) }
+        let (position, vault) = (AtomicI64::new(0), None);
+        Self { database, nats, clock, life, openapi, signer, router, projections, pool, position, vault }
+    }
+
+    /// Whose facts, from now on, are in the log too.
+    pub async fn logged(mut self) -> Self {
+        let vault = Vault::new(self.database.pool().clone(), &MasterKey::new([7; 32]), self.clock.clone());
+        for user in [ADA, BOB] {
+            vault.create_key(user).await.unwrap();
+        }
+        self.vault = Some(vault);
+        self
+    }
+
+    async fn log(&self, fact: &Recorded) {
+        let (Some(vault), Some(event)) = (&self.vault, fact.event()) else { return };
+        let e = &fact.envelope;
+        let data = vault.seal(e.user_id, e.event_id, &e.wire_type, &event.encode()).await.unwrap();
+        self.append(e, &data).await;
+    }
+
+    /// Puts a sealed payload into the log at the end, whatever it holds.
+    pub async fn append(&self, e: &Envelope, data: &[u8]) {
+        sqlx::query(
+            "WITH head AS (UPDATE log.head SET position = $1)
+             INSERT INTO log.events (position, event_id, user_id, partition, category, stream_id, version, type,
+                                     schema_version, data, metadata, recorded_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+        )
+        .bind(e.position)
+        .bind(e.event_id.0)
+        .bind(e.user_id.0)
+        .bind(Self::partition(e.user_id))
+        .bind(&e.category)
+        .bind(e.stream_id)
+        .bind(e.version)
+        .bind(&e.wire_type)
+        .bind(e.schema_version)
+        .bind(data)
+        .bind(Json(&e.metadata))
+        .bind(e.recorded_at)
+        .execute(self.database.pool())
+        .await
+        .unwrap();
     }
 
     /// A partition that a user is in.
@@ -166,17 +212,30 @@ impl World {
 
     /// Records a fact without moving a checkpoint.
     pub async fn fold(&self, user: UserId, stream_id: Uuid, version: i64, event: Event, actor: Actor) -> i64 {
+        let envelope = self.envelope(user, stream_id, version, event.wire_type(), actor);
+        let position = envelope.position;
+        let fact = Recorded { envelope, content: Content::Open(event) };
+        self.log(&fact).await;
+        let mut connection = self.projections.acquire().await.unwrap();
+        for projection in projections::ALL {
+            if projection.interest.wants(&fact.envelope) {
+                projection.apply(&mut connection, &[&fact]).await.unwrap();
+            }
+        }
+        position
+    }
+
+    /// The envelope of the next fact.
+    pub fn envelope(&self, user: UserId, stream_id: Uuid, version: i64, wire_type: &str, actor: Actor) -> Envelope {
         let position = self.position.fetch_add(1, Ordering::SeqCst) + 1;
-        let wire_type = event.wire_type().to_owned();
-        let id = u128::try_from(position).unwrap();
-        let envelope = Envelope {
+        Envelope {
             position,
-            event_id: EventId(Uuid::from_u128((0xfac7 << 64) + id)),
+            event_id: fact_id(position),
             user_id: user,
             category: wire_type.split('.').next().unwrap().to_owned(),
             stream_id,
             version,
-            wire_type,
+            wire_type: wire_type.to_owned(),
             schema_version: 1,
             recorded_at: self.clock.now(),
             metadata: Metadata {
@@ -186,15 +245,7 @@ impl World {
                 session_id: Some(login_of(user)),
                 traceparent: None,
             },
-        };
-        let fact = Recorded { envelope, content: Content::Open(event) };
-        let mut connection = self.projections.acquire().await.unwrap();
-        for projection in projections::ALL {
-            if projection.interest.wants(&fact.envelope) {
-                projection.apply(&mut connection, &[&fact]).await.unwrap();
-            }
         }
-        position
     }
 
     pub async fn checkpoint(&self, projection: &str, user: UserId, position: i64) {
@@ -306,6 +357,11 @@ impl World {
         let body = response.into_body().collect().await.unwrap().to_bytes();
         Reply { status: status.as_u16(), headers, text: String::from_utf8(body.to_vec()).unwrap() }
     }
+}
+
+/// The id of the fact at a position.
+pub fn fact_id(position: i64) -> EventId {
+    EventId(Uuid::from_u128((0xfac7 << 64) + u128::try_from(position).unwrap()))
 }
 
 pub fn task_id(id: u128) -> TaskId {

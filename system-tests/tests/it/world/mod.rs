@@ -322,6 +322,7 @@ async fn front(settings: Settings, life: Shutdown) -> SocketAddr {
         verifier,
         user_limit: limiter("user"),
         search_limit: limiter("search"),
+        as_of_connections: 4,
     };
     let queries = query_api::App::start(queries, &life).await.unwrap();
     let (router, openapi) = commands.routes().merge(queries.routes()).split_for_parts();

@@ -16,11 +16,15 @@ use crate::{
     runner::{Opened, chain, envelope},
 };
 
+/// Rows of transactions that were rolled back may take so many bytes before the tables are emptied: nobody sees them, but
+/// who reads a table from end to end passes them by.
+const GARBAGE_AT_MOST: i64 = 8 << 20;
+
 /// What a session is told once, before it makes its tables.
 ///
-/// Nothing but scratch tables is found by a name without a schema. The buffers hold some ten thousand facts. The commit
-/// that empties the tables has nothing to wait for; nor is there anything to compile for some thousand rows, or anybody
-/// to hear that there was no transaction to end.
+/// Nothing but scratch tables is found by a name without a schema. The buffers hold some ten thousand facts. Emptying the
+/// tables has nothing to wait for; nor is there anything to compile for some thousand rows, or anybody to hear that there
+/// was no transaction to end.
 const SESSION: &str = "SET search_path = pg_temp; SET temp_buffers = '32MB'; SET synchronous_commit = off; SET jit = off;
     SET client_min_messages = error;";
 
@@ -65,7 +69,7 @@ pub async fn make(connection: &mut PgConnection, schema: &str) -> sqlx::Result<(
     Ok(())
 }
 
-/// Begins to fold: the tables are empty, and what comes into them goes with [`forget`].
+/// Begins to fold: the tables show nothing, and what comes into them goes with [`forget`].
 pub async fn open(connection: &mut PgConnection) -> sqlx::Result<()> {
     sqlx::raw_sql(OPEN).execute(connection).await.map(drop)
 }
@@ -87,10 +91,22 @@ pub async fn close(
     sqlx::raw_sql(AssertSqlSafe(statements)).execute(connection).await.map(drop)
 }
 
-/// Empties the tables, whatever state the session is in: they lose their rows with the end of the transaction. A
-/// connection that cannot do that is to be closed, and its tables with it.
+/// Takes everything away, whatever state the session is in: the transaction is rolled back, so that nobody ever sees its
+/// rows. A connection that cannot do that is to be closed, and its tables with it.
+///
+/// What a transaction that was rolled back wrote still takes room. The commit of one that touches any of these tables, be
+/// it to ask for their size, empties all of them. That costs more than most questions do, so it waits until it is worth
+/// it.
 pub async fn forget(connection: &mut PgConnection) -> sqlx::Result<()> {
-    sqlx::raw_sql("COMMIT").execute(connection).await.map(drop)
+    sqlx::raw_sql("ROLLBACK; BEGIN").execute(&mut *connection).await?;
+    let garbage: i64 = sqlx::query_scalar(
+        "SELECT coalesce(sum(pg_table_size(oid)), 0)::bigint FROM pg_class
+         WHERE relnamespace = pg_my_temp_schema() AND relkind = 'r'",
+    )
+    .fetch_one(&mut *connection)
+    .await?;
+    let end = if garbage > GARBAGE_AT_MOST { "COMMIT" } else { "ROLLBACK" };
+    sqlx::raw_sql(end).execute(connection).await.map(drop)
 }
 
 /// A projection being folded into scratch tables.

@@ -5,5 +5,6 @@ mod claims;
 mod laws;
 mod live;
 mod poison;
+mod scratch;
 mod stories;
 mod world;

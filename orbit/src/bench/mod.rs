@@ -5,6 +5,7 @@
 //! the other figures do not.
 
 mod append;
+mod as_of;
 mod client;
 mod http;
 mod project;
@@ -49,6 +50,8 @@ enum What {
     Http,
     /// `GET /tasks/{id}` and `GET /tasks`, against pgbench with the same statements.
     Query,
+    /// The same two as of random moments in a log of 10,000 facts of their user.
+    AsOf,
 }
 
 /// How long and how often to measure.
@@ -67,6 +70,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         What::Project => project::run(effort).await?,
         What::Http => http::run(effort).await?,
         What::Query => query::run(effort).await?,
+        What::AsOf => as_of::run(effort).await?,
     };
     report.print(args.json)
 }

@@ -7,5 +7,6 @@ mod journeys;
 mod outages;
 mod simulation;
 mod tidy;
+mod time_travel;
 mod two_users;
 mod world;

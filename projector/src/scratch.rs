@@ -25,7 +25,8 @@ const GARBAGE_AT_MOST: i64 = 8 << 20;
 /// Nothing but scratch tables is found by a name without a schema. The buffers hold some ten thousand facts. Emptying the
 /// tables has nothing to wait for; nor is there anything to compile for some thousand rows, or anybody to hear that there
 /// was no transaction to end.
-const SESSION: &str = "SET search_path = pg_temp; SET temp_buffers = '32MB'; SET synchronous_commit = off; SET jit = off;
+const SESSION: &str =
+    "SET search_path = pg_temp; SET temp_buffers = '32MB'; SET synchronous_commit = off; SET jit = off;
     SET client_min_messages = error;";
 
 /// What makes copies cheap to fill. All rows are one user's, so an index that begins with the user tells nothing apart,

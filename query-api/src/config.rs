@@ -61,7 +61,7 @@ impl ReplicaArgs {
 #[derive(clap::Args, Clone, Debug)]
 #[command(next_help_heading = "PostgreSQL")]
 pub struct PastArgs {
-    /// How many reads of the past (as_of) are folded at once: connections to the database beside the others
+    /// How many reads of the past are folded at once: connections to the database beside the others
     #[arg(long, env = "ORBIT_AS_OF_CONNECTIONS", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub as_of_connections: u32,
 }

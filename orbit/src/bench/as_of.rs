@@ -81,11 +81,8 @@ async fn fill(server: &Server, user: &User) -> anyhow::Result<(Vec<Uuid>, i64)> 
         .await?;
     let mut newest = 0;
     for round in 1..PER_TASK {
-        let ends: Vec<i64> = stream::iter(&tasks)
-            .map(|task| change(&writer, *task, round))
-            .buffered(AT_ONCE)
-            .try_collect()
-            .await?;
+        let ends: Vec<i64> =
+            stream::iter(&tasks).map(|task| change(&writer, *task, round)).buffered(AT_ONCE).try_collect().await?;
         newest = ends.into_iter().max().context("there are tasks")?;
     }
     Ok((tasks, newest))

@@ -48,9 +48,5 @@ fn kinds(projection: &Registered) -> Option<Kinds> {
 }
 
 fn explain(fault: ApplyFault) -> ApiError {
-    if fault.is_outage() {
-        ApiError::unavailable("the database").with_source(fault)
-    } else {
-        ApiError::internal(fault)
-    }
+    if fault.is_outage() { ApiError::unavailable("the database").with_source(fault) } else { ApiError::internal(fault) }
 }

@@ -41,7 +41,7 @@ pub static TOO_MUCH_PAST: ProblemKind = ProblemKind {
     code: "too_much_past",
     status: StatusCode::UNPROCESSABLE_ENTITY,
     title: "The past that is asked for is too long",
-    explanation: "A read with `as_of` folds your facts up to that moment, and there are more of them than one request may fold (200,000). Ask for one object instead of a list, for an earlier moment, or for `/activities` without `as_of` and with filters.",
+    explanation: "A read with `as_of` folds your facts up to that moment, and there are more of them than one request may fold (200,000). Ask for an earlier moment, or for `/activities` with filters and without `as_of`: what has happened does not change.",
 };
 
 /// A moment of the log, as a read sees it.

@@ -27,7 +27,7 @@ pub fn routes() -> OpenApiRouter<Reads> {
 /// These routes, whose document says that each can be asked as of a moment. What [`crate::reader::Reader`] answers can.
 fn in_the_past(mut router: OpenApiRouter<Reads>) -> OpenApiRouter<Reads> {
     for item in router.get_openapi_mut().paths.paths.values_mut() {
-        for operation in item.get.iter_mut() {
+        if let Some(operation) = &mut item.get {
             operation.parameters.get_or_insert_default().push(RefOr::T(as_of()));
         }
     }

@@ -42,7 +42,8 @@ fn paths() -> Vec<String> {
         "/activities/export",
     ];
     let mut paths = lists.map(str::to_owned).to_vec();
-    paths.extend((1..=4).flat_map(|id| [format!("/tasks/{}", task_id(id)), format!("/tasks/{}/subtasks", task_id(id))]));
+    paths
+        .extend((1..=4).flat_map(|id| [format!("/tasks/{}", task_id(id)), format!("/tasks/{}/subtasks", task_id(id))]));
     paths.extend([TODAY.0, BACKLOG.0].map(|id| format!("/task-lists/{id}")));
     paths.extend([LABEL, OTHER_LABEL].map(|id| format!("/labels/{id}")));
     paths.push(format!("/auth/tokens/{TOKEN}"));
@@ -212,6 +213,11 @@ async fn every_read_answers_again_what_it_answered_when_the_position_was_the_hea
     let (even, odd): (Vec<_>, Vec<_>) = story.moments.iter().partition(|(position, ..)| position % 2 == 0);
     for (position, time, answers) in even.into_iter().chain(odd.into_iter().rev()) {
         for (path, answered) in paths().iter().zip(answers) {
+            // Single things at every position; lists, which fold everything in any case, at every third.
+            let single = path.split('/').any(|part| part.parse::<Uuid>().is_ok());
+            if !single && position % 3 != 0 {
+                continue;
+            }
             let reply = story.world.get(ADA, &at_moment(path, &position.to_string())).await;
             assert_eq!(&essence(&reply), answered, "{path} at {position} of {last}");
             assert_eq!(reply.header("orbit-as-of"), Some(position.to_string().as_str()), "{path}");
@@ -230,7 +236,8 @@ async fn every_read_answers_again_what_it_answered_when_the_position_was_the_hea
 async fn before_the_first_fact_there_is_nothing_and_the_future_is_the_present() {
     let world = World::new().await.logged().await.with_ada().await;
     let head = world.task(1, |_| ()).await.to_string();
-    for (as_of, expected) in [("0", "0"), ("2020-01-01T00:00:00Z", "0"), ("2999-01-01T00:00:00%2B01:00", head.as_str())] {
+    for (as_of, expected) in [("0", "0"), ("2020-01-01T00:00:00Z", "0"), ("2999-01-01T00:00:00%2B01:00", head.as_str())]
+    {
         let reply = world.get(ADA, &format!("/tasks?as_of={as_of}")).await;
         assert_eq!(reply.header("orbit-as-of"), Some(expected), "{as_of}");
         assert_eq!(reply.ids().len(), usize::from(expected != "0"), "{as_of}");
@@ -246,7 +253,8 @@ async fn a_moment_that_cannot_be_read_or_never_was_is_refused_by_name() {
     let world = World::new().await.logged().await.with_ada().await;
     let head = world.task(1, |_| ()).await;
     let bad = ["as_of=", "as_of=-1", "as_of=abc", "as_of=1.5", "as_of=%2B1", "as_of=2026-11-22", "as_of=1&as_of=1"];
-    let beyond = [format!("as_of={}", head + 1), "as_of=9223372036854775807".to_owned(), "as_of=9223372036854775808".into()];
+    let beyond =
+        [format!("as_of={}", head + 1), "as_of=9223372036854775807".to_owned(), "as_of=9223372036854775808".into()];
     for path in paths() {
         for bad in bad.into_iter().chain(beyond.iter().map(String::as_str)) {
             let path = format!("{path}{}{bad}", if path.contains('?') { '&' } else { '?' });
@@ -265,7 +273,8 @@ async fn a_position_that_must_have_been_seen_is_not_after_the_moment() {
     let world = World::new().await.logged().await.with_ada().await;
     let head = world.task(1, |_| ()).await;
     let read = async |as_of: String, min: i64| {
-        let reply = world.get_with(ADA, &format!("/tasks?as_of={as_of}"), &[("orbit-min-position", &min.to_string())]).await;
+        let reply =
+            world.get_with(ADA, &format!("/tasks?as_of={as_of}"), &[("orbit-min-position", &min.to_string())]).await;
         (reply.status, reply.json()["code"].as_str().map(str::to_owned))
     };
     assert_eq!(read(head.to_string(), head).await, (200, None));
@@ -289,7 +298,10 @@ async fn pages_of_the_past_go_on_in_the_past_and_cursors_belong_to_their_moment(
     assert_eq!(first.ids(), [1, 2, 3, 4].map(|id| task_id(id).0));
     let cursor = first.json()["next_cursor"].as_str().unwrap().to_owned();
     let second = world.get(ADA, &format!("{path}&cursor={cursor}")).await;
-    assert_eq!((second.ids(), second.json()["has_more"].clone()), ([5, 6].map(|id| task_id(id).0).to_vec(), json!(false)));
+    assert_eq!(
+        (second.ids(), second.json()["has_more"].clone()),
+        ([5, 6].map(|id| task_id(id).0).to_vec(), json!(false))
+    );
     for other in [format!("/tasks?as_of={}&sort=position", then - 1), "/tasks?sort=position".to_owned()] {
         let refused = world.get(ADA, &format!("{other}&cursor={cursor}")).await;
         assert_eq!((refused.status, &refused.json()["code"]), (400, &json!("cursor_mismatch")), "{other}");
@@ -334,7 +346,8 @@ async fn a_stream_that_cannot_be_read_stands_still_and_no_other() {
     }
     let head = world.task(3, |_| ()).await;
     let tasks = world.get(ADA, &format!("/tasks?as_of={head}&sort=position")).await.ok();
-    let shown: Vec<_> = tasks["data"].as_array().unwrap().iter().map(|task| (&task["title"], &task["version"])).collect();
+    let shown: Vec<_> =
+        tasks["data"].as_array().unwrap().iter().map(|task| (&task["title"], &task["version"])).collect();
     assert_eq!(shown, [(&json!("Task 1"), &json!(1)), (&json!("Task 2"), &json!(1)), (&json!("Task 3"), &json!(1))]);
     let one = world.get(ADA, &format!("/tasks/{}?as_of={head}", task_id(1))).await.ok();
     assert_eq!((&one["title"], &one["version"]), (&json!("Task 1"), &json!(1)));

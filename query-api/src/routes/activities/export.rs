@@ -79,14 +79,8 @@ impl Export {
             return Ok(None);
         }
         let fetch = if self.reader.is_past() { BATCH_OF_THE_PAST } else { BATCH };
-        let question = Question {
-            which: &self.which,
-            descending: false,
-            after: self.after,
-            upto: self.upto,
-            fetch,
-            count: false,
-        };
+        let question =
+            Question { which: &self.which, descending: false, after: self.after, upto: self.upto, fetch, count: false };
         let reader = &self.reader;
         let question = &question;
         let next = |mut db: PoolConnection<Postgres>, whose| async move { ask(&mut db, whose, question).await };

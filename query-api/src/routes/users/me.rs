@@ -109,7 +109,8 @@ impl Row {
 )]
 pub async fn get(reader: Reader<Users>, known: IfNoneMatch, query: Query) -> Result<Response, ApiError> {
     query.finish()?;
-    let account = reader.about(About::Caller).ask(|mut db, whose| async move { find(&mut db, whose).await }).await?.found()?;
+    let account =
+        reader.about(About::Caller).ask(|mut db, whose| async move { find(&mut db, whose).await }).await?.found()?;
     let version = account.body.version;
     Ok(account.unless_known(version, &known))
 }

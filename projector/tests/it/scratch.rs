@@ -62,14 +62,9 @@ async fn what_is_folded_is_what_is_served_and_is_gone_with_the_question() {
     world.catch_up().await;
     let mut served = world.database.pool().acquire().await.unwrap();
     let mut connection = session(&world).await;
-    let facts = facts(&world, user).await;
     for projection in projections::ALL {
-        let wanted: Vec<Opened> = facts
-            .iter()
-            .flatten()
-            .filter(|fact| projection.interest.wants(&fact.envelope))
-            .map(|fact| Ok(fact.clone()))
-            .collect();
+        let mut wanted = facts(&world, user).await;
+        wanted.retain(|fact| fact.as_ref().is_ok_and(|fact| projection.interest.wants(&fact.envelope)));
         fold(&mut connection, projection.name, &wanted).await;
         let (here, there) = (dump(&mut connection, "pg_temp").await, dump(&mut served, "view").await);
         for table in projection.tables {

@@ -52,8 +52,11 @@ fn paths() -> Vec<String> {
     paths
 }
 
+/// Status, `ETag` and body of an answer.
+type Essence = (u16, Option<String>, Value);
+
 /// An answer without what is each request's own: the request's id, and the address that was asked.
-fn essence(reply: &Reply) -> (u16, Option<String>, Value) {
+fn essence(reply: &Reply) -> Essence {
     let etag = reply.header("etag").map(str::to_owned);
     let mut body: Value = serde_json::from_str(&reply.text).unwrap_or_else(|_| json!(reply.text));
     if let Some(problem) = body.as_object_mut().filter(|_| reply.status >= 400) {
@@ -71,7 +74,7 @@ struct Story {
     world: World,
     versions: BTreeMap<Uuid, i64>,
     /// Position, time, and what Ada was answered then.
-    moments: Vec<(i64, DateTime<Utc>, Vec<(u16, Option<String>, Value)>)>,
+    moments: Vec<(i64, DateTime<Utc>, Vec<Essence>)>,
 }
 
 impl Story {

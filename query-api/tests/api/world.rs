@@ -151,7 +151,7 @@ impl World {
         let projections = PgPool::connect_with(options).await.unwrap();
         let router = serve_layers(router, &config.http);
         let (position, vault) = (AtomicI64::new(0), None);
-        Self { database, nats, clock, life, openapi, signer, router, projections, pool, position, vault }
+        Self { database, nats, clock, openapi, signer, router, projections, pool, position, vault, life }
     }
 
     /// Whose facts, from now on, are in the log too.

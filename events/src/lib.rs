@@ -6,6 +6,7 @@ pub mod catalog;
 mod codec;
 mod envelope;
 mod ids;
+mod mentions;
 mod outward;
 pub mod subjects;
 

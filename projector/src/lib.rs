@@ -12,6 +12,7 @@ pub mod projection;
 pub mod projections;
 pub mod rebuild;
 pub mod runner;
+pub mod scratch;
 pub mod verify;
 
 pub use app::{Fault, ROLE, SEARCH_PATH, run, start};

@@ -36,6 +36,7 @@ use crate::{
     api_tokens::LoggedApiTokens,
     config::Config,
     freshness::Freshness,
+    past::{Past, TOO_MUCH_PAST},
     routes::{self, checkpoints},
     sessions::Sessions,
     streams::{Streams, TOO_MANY_STREAMS},
@@ -74,8 +75,10 @@ pub struct Parts {
     pub admins: Admins,
     /// How often one user may call.
     pub user_limit: RateLimiter,
-    /// How often one user may search, wherever: every read with words (`q`) counts.
+    /// How often one user may search, wherever: every read with words (`q`) or of the past (`as_of`) counts.
     pub search_limit: RateLimiter,
+    /// Connections beside those of the pools, for reads of the past: so many at once.
+    pub as_of_connections: u32,
 }
 
 /// Why the query API does not run. Each says what to do, or quotes what does.
@@ -121,6 +124,7 @@ pub(crate) struct Reads(Arc<Inner>);
 struct Inner {
     pool: PgPool,
     freshness: Freshness,
+    past: Past,
     sessions: Sessions,
     api_tokens: Arc<LoggedApiTokens>,
     streams: Streams,
@@ -142,6 +146,10 @@ impl Reads {
 
     pub(crate) fn freshness(&self) -> &Freshness {
         &self.0.freshness
+    }
+
+    pub(crate) fn past(&self) -> &Past {
+        &self.0.past
     }
 
     pub(crate) fn sessions(&self) -> &Sessions {
@@ -194,17 +202,16 @@ impl App {
         let vault = Vault::new(pool.clone(), &parts.master_key, clock.clone());
         // Asked where the rows are: the primary may be away when this process starts.
         vault.require_fit().await?;
-        let api_tokens = Arc::new(LoggedApiTokens {
-            log: Log::new(primary.clone()),
-            vault: Vault::new(primary.clone(), &parts.master_key, clock.clone()),
-            clock: clock.clone(),
-        });
+        let at_primary = Vault::new(primary.clone(), &parts.master_key, clock.clone());
+        let past = Past::new(&primary, parts.as_of_connections, at_primary.clone(), shutdown);
+        let (log, vault_of_tokens) = (Log::new(primary.clone()), at_primary);
+        let api_tokens = Arc::new(LoggedApiTokens { log, vault: vault_of_tokens, clock: clock.clone() });
         // A read takes hardly longer than the check of a signature.
         let verifier = parts.verifier.remembering(REMEMBERED_TOKENS);
         let guard = Guard::with_api_tokens(verifier, parts.user_limit, api_tokens.clone());
         let (sessions, cursors) = (Sessions::new(), parts.cursor_key);
         let admins = parts.admins;
-        let reads = Inner { pool, freshness, sessions, api_tokens, streams, vault, cursors, clock, admins };
+        let reads = Inner { pool, freshness, past, sessions, api_tokens, streams, vault, cursors, clock, admins };
         let reads = Reads(Arc::new(reads));
         Ok(Self { reads, primary, nats, guard, search_limit: parts.search_limit })
     }
@@ -218,7 +225,8 @@ impl App {
 
     /// What `/openapi.json`, `/docs` and `/problems` tell of these routes.
     pub fn description() -> Description {
-        Description::new(OpenApiRouter::new().nest("/api/v1", routes::routes()).into_openapi(), [&TOO_MANY_STREAMS])
+        let document = OpenApiRouter::new().nest("/api/v1", routes::routes()).into_openapi();
+        Description::new(document, [&TOO_MANY_STREAMS, &TOO_MUCH_PAST])
     }
 
     /// What must be well for it to be ready. With a replica, `postgres` is the replica and `primary` is where API tokens
@@ -244,10 +252,12 @@ fn primary_probe(primary: PgPool) -> Probe {
     })
 }
 
-/// The limit on searches, for whatever goes through words: lists with `q` cost what a search costs. Behind the guard.
+/// The limit on searches, for whatever goes through words: lists with `q` cost what a search costs, and so does any read
+/// of the past. Behind the guard.
 async fn limit_searches(State(limiter): State<RateLimiter>, caller: Caller, request: Request, next: Next) -> Response {
     let asked = request.uri().query().unwrap_or_default();
-    if Query::parse("", asked).search().is_none() {
+    let mut query = Query::parse("", asked);
+    if query.search().is_none() && query.as_of().is_none() {
         return next.run(request).await;
     }
     limiter.check_user(caller.user_id).run(request, next).await
@@ -280,6 +290,7 @@ pub async fn run(listener: TcpListener, config: Config, told: Description, shutd
         admins: Admins::from_args(&config.auth, environment),
         user_limit: RateLimiter::new("user", config.http.rate_user),
         search_limit: RateLimiter::new("search", config.http.rate_search),
+        as_of_connections: config.past.as_of_connections,
     };
     let app = App::start(parts, &shutdown).await?;
     let router = Router::from(app.routes())

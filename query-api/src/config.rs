@@ -23,6 +23,9 @@ pub struct Config {
     /// A replica to read from.
     #[command(flatten)]
     pub replica: ReplicaArgs,
+    /// Reads of the past.
+    #[command(flatten)]
+    pub past: PastArgs,
     /// The broker.
     #[command(flatten)]
     pub nats: NatsArgs,
@@ -52,6 +55,15 @@ impl ReplicaArgs {
         let url = self.read_database_url.clone().filter(|url| !url.is_empty())?;
         Some(DatabaseArgs { database_url: url, ..database.clone() })
     }
+}
+
+/// Reads of the past.
+#[derive(clap::Args, Clone, Debug)]
+#[command(next_help_heading = "PostgreSQL")]
+pub struct PastArgs {
+    /// How many reads of the past are folded at once: connections to the database beside the others
+    #[arg(long, env = "ORBIT_AS_OF_CONNECTIONS", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub as_of_connections: u32,
 }
 
 const EXAMPLES: &str = "Examples:

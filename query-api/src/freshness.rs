@@ -172,7 +172,7 @@ impl Freshness {
 }
 
 /// A statement that took too long is given up like a request; everything else is what it always is.
-fn explain(error: sqlx::Error) -> ApiError {
+pub(crate) fn explain(error: sqlx::Error) -> ApiError {
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     if code.as_deref() == Some("57014") { ApiError::timeout().with_source(error) } else { error.into() }
 }

@@ -13,7 +13,11 @@ use chrono::{DateTime, Utc};
 use orbit_events::UserId;
 use orbit_platform::{
     auth::{Caller, TokenKind},
-    http::{cursor::CursorKey, headers::MinPosition},
+    http::{
+        cursor::CursorKey,
+        headers::MinPosition,
+        query::{Query, ReadsThePast},
+    },
     postgres,
     problem::ApiError,
 };
@@ -24,6 +28,7 @@ use crate::{
     answer::Snapshot,
     app::{POOL, Reads},
     freshness::{PATIENCE, Wanted},
+    past::{About, Moment},
 };
 
 /// What all reads of one context have in common.
@@ -43,7 +48,9 @@ pub struct Whose {
     pub user_id: Uuid,
 }
 
-/// A caller who may read context `C`. An extractor: 401, 403, or 400 for a malformed `Orbit-Min-Position`.
+/// A caller who may read context `C`, now or as of a moment (`as_of`). An extractor: 401, 403, or 400 for a malformed
+/// `Orbit-Min-Position` or a moment that never was. It stands before `Query` among a handler's arguments, which then
+/// knows `as_of`, names it if it is malformed, and binds cursors to it.
 #[derive(Debug)]
 pub struct Reader<C> {
     reads: Reads,
@@ -51,6 +58,9 @@ pub struct Reader<C> {
     whose: Whose,
     min_position: Option<i64>,
     begun: Instant,
+    /// The moment that is asked for, if it is not the present.
+    moment: Option<Moment>,
+    about: About,
     context: PhantomData<fn() -> C>,
 }
 
@@ -69,7 +79,18 @@ where
         let MinPosition(min_position) = MinPosition::from_request_parts(parts, state).await?;
         let partition = reads.freshness().partition(UserId(caller.user_id));
         let whose = Whose { partition, user_id: caller.user_id };
-        Ok(Self { reads, caller, whose, min_position, begun: Instant::now(), context: PhantomData })
+        let begun = Instant::now();
+        parts.extensions.insert(ReadsThePast);
+        // A malformed one is the handler's to refuse, beside all else that is wrong with its parameters.
+        let moment = match Query::parse("", parts.uri.query().unwrap_or_default()).as_of() {
+            Some(asked) => {
+                let now = reads.clock().now();
+                Some(reads.past().moment(caller.user_id, asked, min_position, now).await?)
+            }
+            None => None,
+        };
+        let about = About::Everything;
+        Ok(Self { reads, caller, whose, min_position, begun, moment, about, context: PhantomData })
     }
 }
 
@@ -106,9 +127,20 @@ impl<C: Context> Reader<C> {
         }
     }
 
-    /// The time of the request.
+    /// What time it is for this read: that of the request, or of the moment that it asks for.
     pub fn now(&self) -> DateTime<Utc> {
-        self.reads.clock().now()
+        self.moment.map_or_else(|| self.reads.clock().now(), |moment| moment.at)
+    }
+
+    /// Whether it asks for the past, where each question costs what it is about, however little it wants of it.
+    pub fn is_past(&self) -> bool {
+        self.moment.is_some()
+    }
+
+    /// The same, with what its questions are about: without, the past folds everything for them. What the answer depends
+    /// on must be in it; a test holds this against folding everything.
+    pub fn about(self, about: About) -> Self {
+        Self { about, ..self }
     }
 
     /// The key under which cursors are made.
@@ -149,19 +181,20 @@ impl<C: Context> Reader<C> {
     where
         F: Future<Output = sqlx::Result<Snapshot<T>>>,
     {
-        self.read(self.wanted(C::PROJECTION), question).await
+        self.read(self.wanted(C::PROJECTION), self.about, question).await
     }
 
     /// Asks the read model of another context for what the answer depends on, such as the caller's time zone: it too must
     /// have seen `Orbit-Min-Position`. All that one request waits for shares the same two seconds.
     pub async fn ask_of<Other: Context, T, F>(
         &self,
+        about: About,
         question: impl Fn(PoolConnection<Postgres>, Whose) -> F,
     ) -> Result<Snapshot<T>, ApiError>
     where
         F: Future<Output = sqlx::Result<Snapshot<T>>>,
     {
-        self.read(self.wanted(Other::PROJECTION), question).await
+        self.read(self.wanted(Other::PROJECTION), about, question).await
     }
 
     /// Asks the read model once more for a long answer, which must not go back behind what it has begun with.
@@ -175,7 +208,8 @@ impl<C: Context> Reader<C> {
     {
         let wanted = self.wanted(C::PROJECTION);
         // The answer began long ago: this question has a patience of its own.
-        self.read(Wanted { min_position: Some(position), begun: Instant::now(), ..wanted }, question).await
+        let wanted = Wanted { min_position: Some(position), begun: Instant::now(), ..wanted };
+        self.read(wanted, self.about, question).await
     }
 
     fn wanted(&self, projection: &'static str) -> Wanted {
@@ -186,11 +220,16 @@ impl<C: Context> Reader<C> {
     async fn read<T, F>(
         &self,
         wanted: Wanted,
+        about: About,
         question: impl Fn(PoolConnection<Postgres>, Whose) -> F,
     ) -> Result<Snapshot<T>, ApiError>
     where
         F: Future<Output = sqlx::Result<Snapshot<T>>>,
     {
-        self.reads.freshness().read(wanted, |db| question(db, self.whose)).await
+        let question = |db| question(db, self.whose);
+        match self.moment {
+            Some(moment) => self.reads.past().ask(moment, wanted.projection, self.whose, about, question).await,
+            None => self.reads.freshness().read(wanted, question).await,
+        }
     }
 }

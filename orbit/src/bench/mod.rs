@@ -5,6 +5,7 @@
 //! the other figures do not.
 
 mod append;
+mod as_of;
 mod client;
 mod http;
 mod project;
@@ -55,6 +56,8 @@ enum What {
     Query,
     /// Read models filled anew from a million facts, against one INSERT … SELECT over plain JSON.
     Rebuild,
+    /// The same two as of random moments in a log of 10,000 facts of their user.
+    AsOf,
 }
 
 /// How long and how often to measure.
@@ -75,6 +78,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         What::Http => http::run(effort).await?,
         What::Query => query::run(effort).await?,
         What::Rebuild => rebuild::run(effort).await?,
+        What::AsOf => as_of::run(effort).await?,
     };
     report.print(args.json)
 }

@@ -113,6 +113,7 @@ impl Server {
             admins: Admins::from_args(&auth, environment),
             user_limit: limiter("user"),
             search_limit: limiter("search"),
+            as_of_connections: 4,
         };
         let queries = query_api::App::start(queries, &scratch.shutdown).await?;
         let guard = Guard::new(verifier.clone(), limiter("user"));

@@ -18,6 +18,7 @@ use orbit_platform::{
     shutdown::Shutdown,
     telemetry::{self, Destination},
 };
+use orbit_query_api::config::PastArgs;
 use orbit_runtime::Home;
 use tokio::net::TcpListener;
 
@@ -55,6 +56,8 @@ pub struct Args {
     environment: EnvironmentArgs,
     #[command(flatten)]
     database: DatabaseArgs,
+    #[command(flatten)]
+    past: PastArgs,
     #[command(flatten)]
     nats: NatsArgs,
     #[command(flatten)]

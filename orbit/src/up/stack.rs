@@ -146,6 +146,7 @@ impl Stack {
             admins,
             user_limit,
             search_limit: RateLimiter::new("search", args.http.rate_search),
+            as_of_connections: args.past.as_of_connections,
         };
         let queries = query_api::App::start(queries, self.life(QUERY)).await?;
 

@@ -100,6 +100,10 @@ pub enum AsOf {
     Time(DateTime<Utc>),
 }
 
+/// In the extensions of a request whose route reads the past too: its [`Query`] knows `as_of`.
+#[derive(Clone, Copy, Debug)]
+pub struct ReadsThePast;
+
 /// A rule's refusal: a code and a sentence.
 pub type Refusal = (&'static str, String);
 
@@ -109,7 +113,12 @@ impl<S: Send + Sync> FromRequestParts<S> for Query {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
         // Within a nested router the URI is cut; the route is what tells lists apart.
         let path = parts.extensions.get::<axum::extract::OriginalUri>().map_or(parts.uri.path(), |uri| uri.path());
-        Ok(Self::parse(path, parts.uri.query().unwrap_or_default()))
+        let mut query = Self::parse(path, parts.uri.query().unwrap_or_default());
+        if parts.extensions.get::<ReadsThePast>().is_some() {
+            // What it says is known already. If it cannot be read, that is a fault among the others.
+            query.as_of();
+        }
+        Ok(query)
     }
 }
 
@@ -192,7 +201,9 @@ impl Query {
     pub fn as_of(&mut self) -> Option<AsOf> {
         self.value("as_of", |text| {
             let position = text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten();
-            position.map(AsOf::Position).map_or_else(|| time(text).map(AsOf::Time), Ok)
+            let at = position.map(AsOf::Position).or_else(|| time(text).ok().map(AsOf::Time));
+            let expected = "a position or a time in RFC 3339 is expected, such as 4711 or 2026-11-22T20:28:00Z";
+            at.ok_or_else(|| ("invalid", expected.to_owned()))
         })
     }
 

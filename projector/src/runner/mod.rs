@@ -61,7 +61,7 @@ pub struct Deps {
 }
 
 /// A fact as read: opened, or why it could not be.
-pub(crate) type Opened = Result<Recorded, (Envelope, Unreadable)>;
+pub type Opened = Result<Recorded, (Envelope, Unreadable)>;
 
 pub(crate) fn envelope(opened: &Opened) -> &Envelope {
     match opened {

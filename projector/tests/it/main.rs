@@ -6,5 +6,6 @@ mod laws;
 mod live;
 mod poison;
 mod rebuild;
+mod scratch;
 mod stories;
 mod world;

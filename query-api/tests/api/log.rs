@@ -1,7 +1,7 @@
 //! Facts in the log of a test, sealed as the command API seals them.
 
 use orbit_event_store::{MasterKey, Vault};
-use orbit_events::{Actor, Envelope, Event, EventId, Metadata, UserId};
+use orbit_events::{Actor, Envelope, Event, UserId};
 use sqlx::types::Json;
 use uuid::Uuid;
 
@@ -29,6 +29,11 @@ impl World {
             }
             None => vec![0; 64],
         };
+        self.append(envelope, &data).await;
+    }
+
+    /// Puts a payload into the log at the end, whatever it holds.
+    pub async fn append(&self, envelope: &Envelope, data: &[u8]) {
         let mut transaction = self.database.pool().begin().await.unwrap();
         sqlx::query(
             "INSERT INTO log.streams (stream_id, category, user_id, version) VALUES ($1, $2, $3, $4)
@@ -68,25 +73,7 @@ impl World {
 
     /// A fact that cannot be read, and that no projection has seen.
     pub async fn spoil(&self, user: UserId, stream_id: Uuid, version: i64, wire_type: &str) -> Envelope {
-        let position = self.next_position();
-        let envelope = Envelope {
-            position,
-            event_id: EventId(Uuid::from_u128((0xfac7 << 64) + u128::try_from(position).unwrap())),
-            user_id: user,
-            category: wire_type.split('.').next().unwrap().to_owned(),
-            stream_id,
-            version,
-            wire_type: wire_type.to_owned(),
-            schema_version: 1,
-            recorded_at: self.clock.now(),
-            metadata: Metadata {
-                actor: Actor::System,
-                correlation_id: Uuid::nil(),
-                causation_id: None,
-                session_id: None,
-                traceparent: None,
-            },
-        };
+        let envelope = self.envelope(user, stream_id, version, wire_type, Actor::System);
         self.log(&envelope, None).await;
         envelope
     }

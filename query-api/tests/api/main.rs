@@ -16,5 +16,6 @@ mod pages;
 mod process;
 mod streams;
 mod tasks;
+mod time_travel;
 mod users;
 mod world;

@@ -132,6 +132,7 @@ pub fn parts(config: &Config, pool: &PgPool, nats: &TestNats, clock: &Clock) -> 
         admins: Admins::from_args(&config.auth, Environment::Development),
         user_limit: RateLimiter::new("user", Rate::Off),
         search_limit: RateLimiter::new("search", Rate::Off),
+        as_of_connections: 2,
     }
 }
 
@@ -185,27 +186,8 @@ impl World {
 
     /// Records a fact without moving a checkpoint.
     pub async fn fold(&self, user: UserId, stream_id: Uuid, version: i64, event: Event, actor: Actor) -> i64 {
-        let position = self.next_position();
-        let wire_type = event.wire_type().to_owned();
-        let id = u128::try_from(position).unwrap();
-        let envelope = Envelope {
-            position,
-            event_id: EventId(Uuid::from_u128((0xfac7 << 64) + id)),
-            user_id: user,
-            category: wire_type.split('.').next().unwrap().to_owned(),
-            stream_id,
-            version,
-            wire_type,
-            schema_version: 1,
-            recorded_at: self.clock.now(),
-            metadata: Metadata {
-                actor,
-                correlation_id: Uuid::from_u128(0xc0),
-                causation_id: *self.cause.lock().unwrap(),
-                session_id: Some(login_of(user)),
-                traceparent: None,
-            },
-        };
+        let envelope = self.envelope(user, stream_id, version, event.wire_type(), actor);
+        let position = envelope.position;
         if self.logged {
             self.log(&envelope, Some(&event)).await;
         }
@@ -217,6 +199,29 @@ impl World {
             }
         }
         position
+    }
+
+    /// The envelope of the next fact.
+    pub fn envelope(&self, user: UserId, stream_id: Uuid, version: i64, wire_type: &str, actor: Actor) -> Envelope {
+        let position = self.next_position();
+        Envelope {
+            position,
+            event_id: fact_id(position),
+            user_id: user,
+            category: wire_type.split('.').next().unwrap().to_owned(),
+            stream_id,
+            version,
+            wire_type: wire_type.to_owned(),
+            schema_version: 1,
+            recorded_at: self.clock.now(),
+            metadata: Metadata {
+                actor,
+                correlation_id: Uuid::from_u128(0xc0),
+                causation_id: *self.cause.lock().unwrap(),
+                session_id: Some(login_of(user)),
+                traceparent: None,
+            },
+        }
     }
 
     pub async fn checkpoint(&self, projection: &str, user: UserId, position: i64) {
@@ -328,6 +333,11 @@ impl World {
         let body = response.into_body().collect().await.unwrap().to_bytes();
         Reply { status: status.as_u16(), headers, text: String::from_utf8(body.to_vec()).unwrap() }
     }
+}
+
+/// The id of the fact at a position.
+pub fn fact_id(position: i64) -> EventId {
+    EventId(Uuid::from_u128((0xfac7 << 64) + u128::try_from(position).unwrap()))
 }
 
 pub fn task_id(id: u128) -> TaskId {

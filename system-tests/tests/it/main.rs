@@ -9,6 +9,7 @@ mod outages;
 mod rebuilds;
 mod simulation;
 mod tidy;
+mod time_travel;
 mod two_users;
 mod undo;
 mod world;

@@ -339,6 +339,16 @@ mod tests {
         }
     }
 
+    /// Who folds one stream alone finds the names that its sentences need by what its facts mention.
+    #[test]
+    fn what_a_sentence_names_is_mentioned_by_its_fact() {
+        for fact in Event::types() {
+            let event = Event::decode(fact.wire_type, fact.schema_version, fact.example.as_bytes()).unwrap();
+            let named = mentioned(&event);
+            assert!(named.is_none_or(|id| event.mentions().contains(&id)), "{}", fact.wire_type);
+        }
+    }
+
     #[test]
     fn sentences_say_what_the_user_called_things() {
         let [task, list, parent] = [1, 2, 3].map(Uuid::from_u128);

@@ -21,6 +21,8 @@ use crate::reader::Reader;
 
 /// Activities read at once: what a request holds in memory, and how long it keeps a connection.
 const BATCH: i64 = 500;
+/// The same of the past, where each batch is folded anew: some megabytes, so that there are few.
+const BATCH_OF_THE_PAST: i64 = 10_000;
 
 /// Everything that has happened, oldest first, as NDJSON: one activity per line. It ends at the position of
 /// `Orbit-As-Of`; an export that is cut off goes on with `position[gt]=` and the last position that came.
@@ -76,14 +78,9 @@ impl Export {
         if self.after.is_some() && self.after >= self.upto {
             return Ok(None);
         }
-        let question = Question {
-            which: &self.which,
-            descending: false,
-            after: self.after,
-            upto: self.upto,
-            fetch: BATCH,
-            count: false,
-        };
+        let fetch = if self.reader.is_past() { BATCH_OF_THE_PAST } else { BATCH };
+        let question =
+            Question { which: &self.which, descending: false, after: self.after, upto: self.upto, fetch, count: false };
         let reader = &self.reader;
         let question = &question;
         let next = |mut db: PoolConnection<Postgres>, whose| async move { ask(&mut db, whose, question).await };
@@ -95,7 +92,7 @@ impl Export {
         };
         let upto = self.upto.unwrap_or(batch.as_of);
         // A batch that is not full was the last one.
-        let full = i64::try_from(batch.body.activities.len()).is_ok_and(|count| count == BATCH);
+        let full = i64::try_from(batch.body.activities.len()).is_ok_and(|count| count == fetch);
         let last = batch.body.activities.last().map(|activity| activity.position).filter(|_| full);
         let lines = lines(&batch.body.activities)?;
         self.after = Some(last.unwrap_or(upto));

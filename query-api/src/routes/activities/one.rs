@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     answer::Snapshot,
+    past::About,
     reader::{Reader, Whose},
 };
 
@@ -24,7 +25,7 @@ use crate::{
 )]
 pub async fn get(reader: Reader<Activities>, PathId(id): PathId, query: Query) -> Result<Snapshot<Activity>, ApiError> {
     query.finish()?;
-    reader.ask(|mut db, whose| async move { find(&mut db, whose, id).await }).await?.found()
+    reader.about(About::Fact(id)).ask(|mut db, whose| async move { find(&mut db, whose, id).await }).await?.found()
 }
 
 async fn find(db: &mut PgConnection, whose: Whose, id: Uuid) -> sqlx::Result<Snapshot<Option<Activity>>> {

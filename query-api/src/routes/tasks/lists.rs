@@ -15,6 +15,7 @@ use uuid::Uuid;
 use super::Tasks;
 use crate::{
     answer::{IfNoneMatch, Snapshot},
+    past::About,
     reader::{Reader, Whose},
     routes::fixed::{self, Begin, PageParameters},
 };
@@ -95,7 +96,11 @@ pub async fn get(
     query: Query,
 ) -> Result<Response, ApiError> {
     query.finish()?;
-    let list = reader.ask(|mut db, whose| async move { find(&mut db, whose, id).await }).await?.found()?;
+    let list = reader
+        .about(About::Itself(id))
+        .ask(|mut db, whose| async move { find(&mut db, whose, id).await })
+        .await?
+        .found()?;
     let version = list.body.version;
     Ok(list.unless_known(version, &known))
 }

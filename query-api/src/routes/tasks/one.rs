@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     answer::Snapshot,
+    past::About,
     reader::{Reader, Whose},
 };
 
@@ -45,7 +46,12 @@ macro_rules! one {
 )]
 pub async fn get(reader: Reader<Tasks>, PathId(id): PathId, query: Query) -> Result<Response, ApiError> {
     query.finish()?;
-    let task = reader.ask(|mut db, whose| async move { find(&mut db, whose, id).await }).await?.found()?;
+    // Of the past it takes its sub-tasks too, which mention it, and its labels, which may be gone.
+    let task = reader
+        .about(About::Kin(id))
+        .ask(|mut db, whose| async move { find(&mut db, whose, id).await })
+        .await?
+        .found()?;
     // No If-None-Match: the version is the task's own, and says nothing of the progress of its sub-tasks.
     let version = task.body.version;
     Ok(task.tagged(version))

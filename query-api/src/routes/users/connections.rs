@@ -15,6 +15,7 @@ use uuid::Uuid;
 use super::Users;
 use crate::{
     answer::{IfNoneMatch, Snapshot},
+    past::About,
     reader::{Reader, Whose},
     routes::fixed::{self, Begin, PageParameters},
 };
@@ -153,7 +154,11 @@ pub async fn get(
     query: Query,
 ) -> Result<Response, ApiError> {
     query.finish()?;
-    let connection = reader.ask(|mut db, whose| async move { find(&mut db, whose, id).await }).await?.found()?;
+    let connection = reader
+        .about(About::Itself(id))
+        .ask(|mut db, whose| async move { find(&mut db, whose, id).await })
+        .await?
+        .found()?;
     let version = connection.body.version;
     Ok(connection.unless_known(version, &known))
 }

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::Users;
 use crate::{
     answer::{IfNoneMatch, Snapshot},
+    past::About,
     reader::{Reader, Whose},
 };
 
@@ -108,7 +109,8 @@ impl Row {
 )]
 pub async fn get(reader: Reader<Users>, known: IfNoneMatch, query: Query) -> Result<Response, ApiError> {
     query.finish()?;
-    let account = reader.ask(|mut db, whose| async move { find(&mut db, whose).await }).await?.found()?;
+    let account =
+        reader.about(About::Caller).ask(|mut db, whose| async move { find(&mut db, whose).await }).await?.found()?;
     let version = account.body.version;
     Ok(account.unless_known(version, &known))
 }

@@ -15,6 +15,7 @@ use uuid::Uuid;
 use super::Users;
 use crate::{
     answer::{IfNoneMatch, Snapshot},
+    past::About,
     reader::{Reader, Whose},
     routes::fixed::{self, Begin, PageParameters},
 };
@@ -100,7 +101,11 @@ pub async fn get(
     query: Query,
 ) -> Result<Response, ApiError> {
     query.finish()?;
-    let token = reader.ask(|mut db, whose| async move { find(&mut db, whose, id).await }).await?.found()?;
+    let token = reader
+        .about(About::Itself(id))
+        .ask(|mut db, whose| async move { find(&mut db, whose, id).await })
+        .await?
+        .found()?;
     let version = token.body.version;
     Ok(token.unless_known(version, &known))
 }

@@ -10,6 +10,7 @@ use sqlx::PgConnection;
 use super::Users;
 use crate::{
     answer::Snapshot,
+    past::About,
     reader::{Context, Reader, Whose},
 };
 
@@ -20,7 +21,8 @@ pub struct Zone(Tz);
 /// The caller's zone, for a read of another context. Who has just moved asks with `Orbit-Min-Position` and gets the new
 /// days: the read model of users is waited for too.
 pub async fn of_caller<C: Context>(reader: &Reader<C>) -> Result<Zone, ApiError> {
-    let zone = reader.ask_of::<Users, _, _>(|mut db, whose| async move { find(&mut db, whose).await }).await?;
+    let zone = reader.ask_of::<Users, _, _>(About::Caller, |mut db, whose| async move { find(&mut db, whose).await });
+    let zone = zone.await?;
     Ok(zone.body)
 }
 

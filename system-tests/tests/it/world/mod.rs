@@ -51,6 +51,7 @@ struct Settings {
     auth: AuthArgs,
     database: DatabaseArgs,
     nats: NatsArgs,
+    clock: Clock,
 }
 
 #[derive(Parser)]
@@ -109,6 +110,15 @@ impl World {
 
     /// On these.
     pub async fn on(database: TestDatabase, nats: TestNats) -> Self {
+        Self::with(database, nats, Clock::system()).await
+    }
+
+    /// On the servers of the test run, at the time of this clock.
+    pub async fn at(clock: Clock) -> Self {
+        Self::with(orbit_testing::database().await, orbit_testing::nats().await, clock).await
+    }
+
+    async fn with(database: TestDatabase, nats: TestNats, clock: Clock) -> Self {
         let flags = ["test", "--rate-user=off", "--rate-login=off", "--rate-search=off"];
         let Flags { http, auth } = Flags::parse_from(flags);
         let settings = Settings {
@@ -120,6 +130,7 @@ impl World {
                 database_acquire_timeout_ms: 5_000,
             },
             nats: NatsArgs { nats_url: Secret::new(nats.url()), nats_prefix: nats.prefix().to_owned() },
+            clock,
         };
         let front = start_front(&settings).await;
         let projector = Some(start_projector(&settings).await);
@@ -269,7 +280,7 @@ async fn start_projector(settings: &Settings) -> Process<()> {
     Process::start(|life| async move {
         let path = Some(orbit_projector::SEARCH_PATH);
         let pool = postgres::connect_as(&settings.database, "projector", path, orbit_projector::ROLE).await.unwrap();
-        let clock = Clock::system();
+        let clock = settings.clock.clone();
         let deps = orbit_projector::Deps {
             log: Log::new(pool.clone()),
             vault: Vault::new(pool.clone(), &MasterKey::new(KEY), clock.clone()),
@@ -289,8 +300,8 @@ async fn start_front(settings: &Settings) -> Process<SocketAddr> {
 }
 
 async fn front(settings: Settings, life: Shutdown) -> SocketAddr {
-    let Settings { http, auth, database, nats } = &settings;
-    let clock = Clock::system();
+    let Settings { http, auth, database, nats, clock } = &settings;
+    let clock = clock.clone();
     let verifier = TokenVerifier::from_args(auth, Environment::Development, clock.clone()).unwrap();
     let jwks = verifier.jwks().clone();
     let client = nats::connect(nats, "front", FirstConnection::Retried).await.unwrap();
@@ -326,6 +337,7 @@ async fn front(settings: Settings, life: Shutdown) -> SocketAddr {
         admins: Admins::from_args(auth, Environment::Development),
         user_limit: limiter("user"),
         search_limit: limiter("search"),
+        as_of_connections: 4,
     };
     let queries = query_api::App::start(queries, &life).await.unwrap();
     let (router, openapi) = commands.routes().merge(queries.routes()).split_for_parts();

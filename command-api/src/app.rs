@@ -32,6 +32,8 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::{
     api_tokens::LoggedApiTokens,
     config::Config,
+    erasures::{Erasures, Wake},
+    error::Error,
     passwords::Passwords,
     problems,
     routes::{self, FirstLists},
@@ -71,6 +73,8 @@ pub struct Parts {
     pub refresh_limit: RateLimiter,
     /// How long a refresh token lives.
     pub refresh_ttl: TimeDelta,
+    /// How long who asked to be forgotten may change their mind.
+    pub erasure_grace: TimeDelta,
     /// What bounds the batcher.
     pub limits: Limits,
     /// What the relay keeps in `JetStream`.
@@ -80,6 +84,7 @@ pub struct Parts {
 /// A command API at work.
 pub struct App {
     state: AppState,
+    erasures: Erasures,
     guard: Guard,
     login_limit: RateLimiter,
     refresh_limit: RateLimiter,
@@ -109,9 +114,13 @@ impl App {
             sessions: Sessions::new(),
             first_lists: FirstLists::new(),
             refresh_ttl: parts.refresh_ttl,
+            erasure_grace: parts.erasure_grace,
+            erasures: Wake::default(),
         });
+        let erasures = Erasures { store: state.store.clone(), sessions: state.sessions.clone() };
+        shutdown.spawn("users.erase", erasures.clone().run(state.erasures.clone(), shutdown.clone()));
         let (login_limit, refresh_limit) = (parts.login_limit, parts.refresh_limit);
-        Ok(Self { state, guard, login_limit, refresh_limit, pool, nats })
+        Ok(Self { state, erasures, guard, login_limit, refresh_limit, pool, nats })
     }
 
     /// All routes, guarded and limited, and nothing around them: no layers, health or documents.
@@ -141,6 +150,11 @@ impl App {
     /// The kinds of problem that the contexts answer with, for their pages.
     pub fn problems() -> impl Iterator<Item = &'static ProblemKind> {
         problems::all()
+    }
+
+    /// Forgets everybody whose time of grace is over; it does so by itself, too.
+    pub async fn erase_due(&self) -> Result<(), ApiError> {
+        self.erasures.run_once().await.map(drop).map_err(Error::into_answer)
     }
 
     /// The log, for whoever shares the process.
@@ -202,6 +216,7 @@ pub async fn run(listener: TcpListener, config: Config, told: Description, shutd
         login_limit: RateLimiter::new("login", config.http.rate_login),
         refresh_limit: RateLimiter::new("refresh", config.http.rate_refresh),
         refresh_ttl: TimeDelta::seconds(config.auth.refresh_token_ttl_s.into()),
+        erasure_grace: config.erasure.grace(),
         limits: Limits::default(),
         history: History::default(),
     };

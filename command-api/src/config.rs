@@ -1,7 +1,9 @@
 //! The settings of this process: groups that the platform has, and nothing else.
 
 use clap::Parser;
-use orbit_platform::config::{AuthArgs, DatabaseArgs, EnvironmentArgs, HttpArgs, KeysArgs, NatsArgs, TelemetryArgs};
+use orbit_platform::config::{
+    AuthArgs, DatabaseArgs, EnvironmentArgs, ErasureArgs, HttpArgs, KeysArgs, NatsArgs, TelemetryArgs,
+};
 
 /// Orbit's commands over HTTP: everything that changes something.
 ///
@@ -27,6 +29,9 @@ pub struct Config {
     /// The master key.
     #[command(flatten)]
     pub keys: KeysArgs,
+    /// To be forgotten.
+    #[command(flatten)]
+    pub erasure: ErasureArgs,
     /// Logs and traces.
     #[command(flatten)]
     pub telemetry: TelemetryArgs,

@@ -6,6 +6,7 @@
 mod api_tokens;
 pub mod app;
 pub mod config;
+mod erasures;
 mod error;
 mod passwords;
 mod problems;

@@ -118,8 +118,10 @@ impl Vault {
     }
 
     /// Destroys a user's keys: what they sealed is forgotten, here, in `JetStream` and in every backup of the log.
-    pub async fn destroy_keys(&self, user: UserId) -> Result<(), Fault> {
-        sqlx::query!(
+    ///
+    /// Says whether there was one to destroy.
+    pub async fn destroy_keys(&self, user: UserId) -> Result<bool, Fault> {
+        let done = sqlx::query!(
             "UPDATE vault.keys SET wrapped = NULL, destroyed_at = $2 WHERE user_id = $1 AND destroyed_at IS NULL",
             user.0,
             self.clock.now()
@@ -129,7 +131,7 @@ impl Vault {
         .map_err(Fault::database("destroy a user's keys"))?;
         self.newest.remove(&user.0);
         self.keys.clear();
-        Ok(())
+        Ok(done.rows_affected() > 0)
     }
 
     /// Users who asked to be forgotten and still have a key: a process died between the fact and the destruction.

@@ -42,6 +42,11 @@ impl Reply {
         Ok(Self { status: StatusCode::CREATED.as_u16(), location: Some(location), ..Self::ok(view)? })
     }
 
+    /// 202 with a body: it is done later.
+    pub fn accepted(view: &impl Serialize) -> Result<Self> {
+        Ok(Self { status: StatusCode::ACCEPTED.as_u16(), ..Self::ok(view)? })
+    }
+
     /// 204.
     pub fn nothing() -> Self {
         Self { status: StatusCode::NO_CONTENT.as_u16(), location: None, version: None, position: None, body: None }

@@ -81,6 +81,7 @@ impl Server {
             login_limit: limiter("login"),
             refresh_limit: limiter("refresh"),
             refresh_ttl: TimeDelta::days(30),
+            erasure_grace: TimeDelta::days(7),
             limits: Limits::default(),
             history: History::default(),
         };

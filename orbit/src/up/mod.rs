@@ -13,7 +13,7 @@ use std::{
 
 use anyhow::{Context, anyhow};
 use orbit_platform::{
-    config::{AuthArgs, DatabaseArgs, EnvironmentArgs, HttpArgs, KeysArgs, NatsArgs, TelemetryArgs},
+    config::{AuthArgs, DatabaseArgs, EnvironmentArgs, ErasureArgs, HttpArgs, KeysArgs, NatsArgs, TelemetryArgs},
     http::serve::listen,
     shutdown::Shutdown,
     telemetry::{self, Destination},
@@ -61,6 +61,8 @@ pub struct Args {
     auth: AuthArgs,
     #[command(flatten)]
     keys: KeysArgs,
+    #[command(flatten)]
+    erasure: ErasureArgs,
     #[command(flatten)]
     telemetry: TelemetryArgs,
     /// The file that log lines go to, - for the terminal; logs/orbit.log in the home when not set

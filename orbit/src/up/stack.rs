@@ -117,6 +117,7 @@ impl Stack {
             login_limit: RateLimiter::new("login", args.http.rate_login),
             refresh_limit: RateLimiter::new("refresh", args.http.rate_refresh),
             refresh_ttl: TimeDelta::seconds(args.auth.refresh_token_ttl_s.into()),
+            erasure_grace: args.erasure.grace(),
             limits: Limits::default(),
             history: History::default(),
         };

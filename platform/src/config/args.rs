@@ -167,6 +167,22 @@ impl AuthArgs {
     }
 }
 
+/// To be forgotten.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Erasure")]
+pub struct ErasureArgs {
+    /// How many days somebody who asked to be erased may change their mind
+    #[arg(long, env = "ORBIT_ERASURE_GRACE_DAYS", default_value_t = 7, value_parser = clap::value_parser!(u16).range(0..=365))]
+    pub erasure_grace_days: u16,
+}
+
+impl ErasureArgs {
+    /// The time of grace.
+    pub fn grace(&self) -> chrono::TimeDelta {
+        chrono::TimeDelta::days(self.erasure_grace_days.into())
+    }
+}
+
 /// The key over the keys.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Sealing")]

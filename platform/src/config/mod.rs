@@ -10,7 +10,9 @@ mod secrets;
 
 use std::path::PathBuf;
 
-pub use args::{AuthArgs, DatabaseArgs, EnvironmentArgs, HttpArgs, KeysArgs, LogFormat, NatsArgs, TelemetryArgs};
+pub use args::{
+    AuthArgs, DatabaseArgs, EnvironmentArgs, ErasureArgs, HttpArgs, KeysArgs, LogFormat, NatsArgs, TelemetryArgs,
+};
 pub use rate::Rate;
 pub use render::{effective, env_example, redact_url};
 pub use secrets::{GENERATED_MARKER, MasterKey, Secret, generate_master_key, generate_signing_key};

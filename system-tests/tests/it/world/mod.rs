@@ -306,6 +306,7 @@ async fn front(settings: Settings, life: Shutdown) -> SocketAddr {
         login_limit: limiter("login"),
         refresh_limit: limiter("refresh"),
         refresh_ttl: TimeDelta::days(30),
+        erasure_grace: TimeDelta::zero(),
         limits: Limits::default(),
         history: History::default(),
     };

@@ -111,24 +111,6 @@ impl Log {
         Ok(rows.into_iter().map(Stored::from).collect())
     }
 
-    /// Facts of one user with `after < position <= upto`, in order, at most `limit`.
-    pub async fn of_user(&self, user: Uuid, after: i64, upto: i64, limit: i64) -> Result<Vec<Stored>, Fault> {
-        let rows = sqlx::query_as!(
-            Row,
-            r#"SELECT position, event_id, user_id, partition, category, stream_id, version, type AS wire_type,
-                      schema_version, data, metadata AS "metadata: Json<Metadata>", recorded_at
-               FROM log.events WHERE user_id = $1 AND position > $2 AND position <= $3 ORDER BY position LIMIT $4"#,
-            user,
-            after,
-            upto,
-            limit
-        )
-        .fetch_all(&self.pool)
-        .await
-        .map_err(Fault::database("read a user's facts"))?;
-        Ok(rows.into_iter().map(Stored::from).collect())
-    }
-
     /// How many facts a user has up to a position.
     pub async fn count_of_user(&self, user: Uuid, upto: i64) -> Result<i64, Fault> {
         sqlx::query_scalar!(

@@ -1,7 +1,8 @@
 //! A fact as it lies in the log or travels on `JetStream`: envelope in the clear, payload sealed.
 
 use chrono::{DateTime, Utc};
-use orbit_events::{Content, DecodeError, Envelope, Event, EventId, Metadata, Partition, Recorded, UserId};
+use orbit_events::{Content, DecodeError, Envelope, Event, EventId, Fact, Metadata, Outward, Partition, Recorded, UserId};
+use sqlx::{FromRow, Row as _, postgres::PgRow, types::Json};
 use uuid::Uuid;
 
 use crate::{Fault, Vault, vault};
@@ -27,6 +28,21 @@ pub enum Unreadable {
     #[error("the payload does not open: {0}")]
     Seal(String),
 }
+
+impl Unreadable {
+    /// Why, as a code that may be told to anybody.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Decode(DecodeError::UnknownType(_)) => "unknown_type",
+            Self::Decode(DecodeError::NewerSchema { .. }) => "newer_version",
+            Self::Decode(DecodeError::Payload { .. }) => "malformed",
+            Self::Seal(_) => "does_not_open",
+        }
+    }
+}
+
+/// A fact that was read, with its payload; or what is known of one that cannot be read.
+pub type Opened<E = Event> = Result<Recorded<E>, (Envelope, Unreadable)>;
 
 /// The columns of `log.events` that make a [`Stored`].
 pub(crate) struct Row {
@@ -65,9 +81,47 @@ impl From<Row> for Stored {
     }
 }
 
+/// For statements that are put together at run time: those that select [`Stored::COLUMNS`].
+impl FromRow<'_, PgRow> for Stored {
+    fn from_row(row: &PgRow) -> sqlx::Result<Self> {
+        let row = Row {
+            position: row.try_get("position")?,
+            event_id: row.try_get("event_id")?,
+            user_id: row.try_get("user_id")?,
+            partition: row.try_get("partition")?,
+            category: row.try_get("category")?,
+            stream_id: row.try_get("stream_id")?,
+            version: row.try_get("version")?,
+            wire_type: row.try_get("type")?,
+            schema_version: row.try_get("schema_version")?,
+            data: row.try_get("data")?,
+            metadata: row.try_get::<Json<Metadata>, _>("metadata")?,
+            recorded_at: row.try_get("recorded_at")?,
+        };
+        Ok(row.into())
+    }
+}
+
 impl Stored {
+    /// The columns of a fact `e` of `log.events` that its [`FromRow`] reads.
+    pub const COLUMNS: &'static str = "e.position, e.event_id, e.user_id, e.partition, e.category, e.stream_id, \
+        e.version, e.type, e.schema_version, e.data, e.metadata, e.recorded_at";
+
     /// Opens the payload. The outer error is the vault's (try again), the inner one the fact's own (park it).
-    pub async fn open(self, vault: &Vault) -> Result<Result<Recorded, (Envelope, Unreadable)>, Fault> {
+    pub async fn open(self, vault: &Vault) -> Result<Opened, Fault> {
+        self.open_with(vault, Event::decode).await
+    }
+
+    /// Opens the payload of a fact of one aggregate; one of another is of an unknown type.
+    pub async fn open_as<E: Fact>(self, vault: &Vault) -> Result<Opened<E>, Fault> {
+        self.open_with(vault, E::decode).await
+    }
+
+    async fn open_with<E>(
+        self,
+        vault: &Vault,
+        decode: impl FnOnce(&str, i16, &[u8]) -> Result<E, DecodeError>,
+    ) -> Result<Opened<E>, Fault> {
         let e = &self.envelope;
         let payload = match vault.open(e.user_id, e.event_id, &e.wire_type, &self.data).await {
             Ok(Some(payload)) => payload,
@@ -77,17 +131,14 @@ impl Stored {
             }
             Err(fault) => return Err(fault),
         };
-        Ok(match Event::decode(&e.wire_type, e.schema_version, &payload) {
+        Ok(match decode(&e.wire_type, e.schema_version, &payload) {
             Ok(event) => Ok(Recorded { envelope: self.envelope, content: Content::Open(event) }),
             Err(error) => Err((self.envelope, error.into())),
         })
     }
 
     /// Opens a batch, loading the keys it needs in one round trip.
-    pub async fn open_all(
-        batch: Vec<Self>,
-        vault: &Vault,
-    ) -> Result<Vec<Result<Recorded, (Envelope, Unreadable)>>, Fault> {
+    pub async fn open_all(batch: Vec<Self>, vault: &Vault) -> Result<Vec<Opened>, Fault> {
         let keys = batch.iter().filter_map(|s| Some((s.envelope.user_id, vault::key_number(&s.data).ok()?)));
         vault.warm(keys).await?;
         let mut opened = Vec::with_capacity(batch.len());
@@ -95,5 +146,17 @@ impl Stored {
             opened.push(stored.open(vault).await?);
         }
         Ok(opened)
+    }
+
+    /// A batch as it leaves Orbit. Facts that cannot be read are told as such: none is left out.
+    pub async fn tell_all(batch: Vec<Self>, vault: &Vault) -> Result<Vec<Outward>, Fault> {
+        let opened = Self::open_all(batch, vault).await?;
+        Ok(opened
+            .into_iter()
+            .map(|opened| match opened {
+                Ok(fact) => fact.outward(),
+                Err((envelope, why)) => Outward::unreadable(&envelope, why.code()),
+            })
+            .collect())
     }
 }

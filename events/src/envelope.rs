@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{Event, EventId, Fact, UserId};
+use crate::{Event, EventId, UserId};
 
 /// Who acted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -104,25 +104,6 @@ impl<E> Recorded<E> {
             Content::Open(event) => Some(event),
             Content::Forgotten => None,
         }
-    }
-}
-
-impl<E: Fact> Recorded<E> {
-    /// The shape in which facts leave Orbit (`/activities`, WebSocket, webhooks); `data` is null for a forgotten user.
-    pub fn outward(&self) -> serde_json::Value {
-        let e = &self.envelope;
-        serde_json::json!({
-            "id": e.event_id,
-            "type": e.wire_type,
-            "version": e.schema_version,
-            "position": e.position,
-            "recorded_at": e.recorded_at,
-            "actor": e.metadata.actor,
-            "entity": { "type": entity_type(&e.category), "id": e.stream_id },
-            "correlation_id": e.metadata.correlation_id,
-            "causation_id": e.metadata.causation_id,
-            "data": self.event().map(Fact::payload),
-        })
     }
 }
 

@@ -6,6 +6,7 @@ pub mod catalog;
 mod codec;
 mod envelope;
 mod ids;
+mod outward;
 pub mod subjects;
 
 pub mod tasks;
@@ -14,6 +15,7 @@ pub mod users;
 pub use codec::{DecodeError, Fact, FactType};
 pub use envelope::{Actor, Content, EntityRef, Envelope, Metadata, Recorded, entity_type};
 pub use ids::{ApiTokenId, ConnectionId, EventId, LabelId, ListId, LoginId, ParseIdError, TaskId, UserId};
+pub use outward::{Outward, without_secrets};
 pub use subjects::{Partition, Partitions};
 
 codec::events! {

@@ -9,7 +9,6 @@ mod common;
 mod connections;
 mod document;
 mod erasure;
-mod exports;
 mod follow_ups;
 mod lists;
 mod logins;

@@ -5,7 +5,7 @@ mod subjects;
 
 use std::collections::HashSet;
 
-use orbit_events::{Envelope, Event, Recorded, entity_type};
+use orbit_events::{Envelope, Recorded, entity_type, without_secrets};
 use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -37,9 +37,6 @@ impl Projection for Activities {
     }
 }
 
-/// Keys of payloads whose values are nobody's to read.
-const SECRETS: &[&str] = &["password_hash", "refresh_hash", "secret_hash", "secret"];
-
 /// An entry.
 struct Row<'a> {
     envelope: &'a Envelope,
@@ -62,25 +59,7 @@ impl<'a> Row<'a> {
         };
         let description = sentences::sentence(event, envelope.stream_id, subjects);
         subjects.learn(envelope, event);
-        Self { envelope, description, metadata: Some(without_secrets(event)), run_id }
-    }
-}
-
-/// The payload of a fact as its user may read it.
-fn without_secrets(event: &Event) -> Value {
-    let mut payload = event.payload();
-    strike(&mut payload);
-    payload
-}
-
-fn strike(value: &mut Value) {
-    match value {
-        Value::Object(fields) => {
-            fields.retain(|key, _| !SECRETS.contains(&key.as_str()));
-            fields.values_mut().for_each(strike);
-        }
-        Value::Array(items) => items.iter_mut().for_each(strike),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        Self { envelope, description, metadata: Some(without_secrets(event.payload())), run_id }
     }
 }
 
@@ -144,30 +123,3 @@ async fn strip(connection: &mut PgConnection, users: &[Uuid]) -> Result<(), Appl
 
 /// Users of whom nothing but the bare facts may be told.
 type Erased = HashSet<Uuid>;
-
-#[cfg(test)]
-mod tests {
-    use orbit_events::users::{
-        connection::{Connected, Kind, Settings},
-        user::PasswordChanged,
-    };
-
-    use super::*;
-
-    #[test]
-    fn secrets_stay_in_the_log() {
-        let settings = Settings {
-            name: "Mail".into(),
-            endpoint: "imap.example.org".into(),
-            port: Some(993),
-            username: Some("ada".into()),
-            secret: Some("hunter2".into()),
-        };
-        let connected = Event::Connection(Connected { kind: Kind::Imap, settings }.into());
-        let changed = Event::User(PasswordChanged { password_hash: "$argon2id$".into() }.into());
-        assert_eq!(without_secrets(&changed), serde_json::json!({}));
-        let told = without_secrets(&connected);
-        assert_eq!(told["settings"]["username"], "ada");
-        assert!(!told.to_string().contains("hunter2"), "{told}");
-    }
-}

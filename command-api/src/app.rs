@@ -32,8 +32,9 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::{
     api_tokens::LoggedApiTokens,
     config::Config,
-    erasures::{Erasures, Wake},
+    erasures::{self, Erasures},
     error::Error,
+    exports,
     passwords::Passwords,
     problems,
     routes::{self, FirstLists},
@@ -115,8 +116,10 @@ impl App {
             first_lists: FirstLists::new(),
             refresh_ttl: parts.refresh_ttl,
             erasure_grace: parts.erasure_grace,
-            erasures: Wake::default(),
+            erasures: erasures::Wake::default(),
+            exports: exports::Wake::default(),
         });
+        shutdown.spawn("users.export", exports::run(state.store.clone(), state.exports.clone(), shutdown.clone()));
         let erasures = Erasures { store: state.store.clone(), sessions: state.sessions.clone() };
         shutdown.spawn("users.erase", erasures.clone().run(state.erasures.clone(), shutdown.clone()));
         let (login_limit, refresh_limit) = (parts.login_limit, parts.refresh_limit);
@@ -197,7 +200,7 @@ pub enum Fault {
 pub async fn run(listener: TcpListener, config: Config, told: Description, shutdown: Shutdown) -> Result<(), Fault> {
     let environment = config.environment.environment;
     let clock = Clock::system();
-    let master_key = MasterKey::new(*config.keys.master_key(environment)?.expose());
+    let master_key = MasterKey::from_args(&config.keys, environment)?;
     let signer = TokenSigner::from_args(&config.auth, environment, clock.clone())?;
     let verifier = TokenVerifier::from_args(&config.auth, environment, clock.clone())?;
     let jwks = verifier.jwks().clone();

@@ -8,6 +8,7 @@ pub mod app;
 pub mod config;
 mod erasures;
 mod error;
+mod exports;
 mod passwords;
 mod problems;
 mod routes;

@@ -62,6 +62,17 @@ pub struct Export {
     pub expires_at: DateTime<Utc>,
 }
 
+impl Export {
+    /// How far it is, in percent: a hundred only when it is complete.
+    pub fn progress(&self) -> u8 {
+        if self.status == Status::Complete {
+            return 100;
+        }
+        let total = self.facts_total.unwrap_or(0).max(1);
+        u8::try_from(self.facts.saturating_mul(100) / total).unwrap_or(99).min(99)
+    }
+}
+
 /// The columns that make an [`Export`].
 struct Row {
     export_id: Uuid,
@@ -106,6 +117,12 @@ pub struct Exports {
     pool: PgPool,
     vault: Vault,
     clock: Clock,
+}
+
+impl std::fmt::Debug for Exports {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Exports").finish_non_exhaustive()
+    }
 }
 
 impl Exports {
@@ -226,13 +243,14 @@ impl Exports {
         .fetch_optional(&mut *transaction)
         .await
         .map_err(Fault::database(ATTEMPT))?;
-        let Some(row) = row else { return Ok(None) };
-        sqlx::query!("DELETE FROM log.export_chunks WHERE export_id = $1", row.export_id)
-            .execute(&mut *transaction)
-            .await
-            .map_err(Fault::database(ATTEMPT))?;
+        if let Some(row) = &row {
+            sqlx::query!("DELETE FROM log.export_chunks WHERE export_id = $1", row.export_id)
+                .execute(&mut *transaction)
+                .await
+                .map_err(Fault::database(ATTEMPT))?;
+        }
         transaction.commit().await.map_err(Fault::database(ATTEMPT))?;
-        Ok(Some(row.into()))
+        Ok(row.map(Export::from))
     }
 
     /// Writes a piece and tells how far the work is. `false` if the job is somebody else's by now, or gone.
@@ -286,6 +304,9 @@ impl Exports {
         .execute(&self.pool)
         .await
         .map_err(Fault::database("complete an export"))?;
+        if done.rows_affected() == 1 {
+            metrics::counter!("orbit_exports_total", "outcome" => "complete").increment(1);
+        }
         Ok(done.rows_affected() == 1)
     }
 
@@ -304,6 +325,7 @@ impl Exports {
         .execute(&self.pool)
         .await
         .map_err(Fault::database("give an export back"))?;
+        metrics::counter!("orbit_exports_total", "outcome" => "interrupted").increment(1);
         Ok(())
     }
 }

@@ -15,7 +15,9 @@ use crate::{
     Answer, Attempts, Fault, Held, Limits, Loaded, MasterKey, Mode, Origin, Unit, Vault,
     append::{Appender, Verdict},
     batch::KeptAnswer,
-    claims, exports, idempotency,
+    claims,
+    exports::{self, Exports},
+    idempotency,
     loaded::{self, Entry},
     read::Log,
     unit::Outcome,
@@ -61,6 +63,7 @@ impl EventStore {
         let head = log.head().await?;
         let vault = Vault::new(pool.clone(), &master_key, clock.clone());
         vault.require_fit().await?;
+        vault.establish().await?;
         let appended = watch::Sender::new(head.position);
         let store = Self(Arc::new(Inner {
             vault,
@@ -122,6 +125,11 @@ impl EventStore {
     /// Failed logins.
     pub fn attempts(&self) -> Attempts {
         Attempts::new(self.0.pool.clone(), self.0.vault.clone(), self.0.clock.clone())
+    }
+
+    /// Archives of everything about a user.
+    pub fn exports(&self) -> Exports {
+        Exports::new(self.0.pool.clone(), self.0.vault.clone(), self.0.clock.clone())
     }
 
     /// An aggregate, whosever it is; `None` if it has no facts. Always the newest: the cache is checked.

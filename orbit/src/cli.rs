@@ -6,7 +6,7 @@ use std::{process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand};
 
-use crate::{bench, completions, doctor, failure, parked, ready, schema, serve, settings, up};
+use crate::{bench, completions, doctor, failure, keys, parked, ready, schema, serve, settings, up};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -46,6 +46,8 @@ enum Command {
     Doctor(Box<doctor::Args>),
     /// Facts that a projection could not apply: list, retry, discard
     Parked(parked::Args),
+    /// The keys over the users' keys: status, rotate
+    Keys(keys::Args),
     /// Ask a running process whether it is ready
     Ready(ready::Args),
     /// Show the settings in effect, without secrets
@@ -88,6 +90,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Migrate(args) => schema::run(args).await,
         Command::Doctor(args) => doctor::run(*args).await,
         Command::Parked(args) => parked::run(args).await,
+        Command::Keys(args) => keys::run(args).await,
         Command::Ready(args) => ready::run(args).await,
         Command::Config(args) => settings::run(&args),
         Command::EnvExample(_) => settings::print_example(),

@@ -2,13 +2,14 @@
 //! that sees every process.
 //!
 //! Reading order: [`cli`] (the words) · [`up`] (servers, secrets, schema, all roles in one process) · [`serve`] (one
-//! role) · [`schema`] (migrations) · [`doctor`] · [`parked`] · [`settings`] · [`mod@bench`].
+//! role) · [`schema`] (migrations) · [`doctor`] · [`parked`] · [`keys`] · [`settings`] · [`mod@bench`].
 
 pub mod bench;
 pub mod cli;
 mod completions;
 pub mod doctor;
 mod failure;
+pub mod keys;
 pub mod parked;
 mod place;
 mod print;

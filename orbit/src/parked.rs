@@ -129,7 +129,7 @@ impl Place {
     async fn open(mut self: Box<Self>) -> anyhow::Result<Open> {
         let environment = self.environment.environment;
         beside(&self.home.locate()?, environment, &mut self.database, &mut self.keys)?;
-        let master_key = MasterKey::new(*self.keys.master_key(environment)?.expose());
+        let master_key = MasterKey::from_args(&self.keys, environment)?;
         let pool = postgres::connect_as(
             &self.database,
             "orbit parked",

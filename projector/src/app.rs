@@ -50,7 +50,7 @@ pub enum Fault {
 
 /// Connects, starts to project, and serves health and metrics at `listener` until `shutdown`.
 pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> Result<(), Fault> {
-    let master_key = MasterKey::new(*config.keys.master_key(config.environment.environment)?.expose());
+    let master_key = MasterKey::from_args(&config.keys, config.environment.environment)?;
     let pool = postgres::connect_as(&config.database, NAME, Some(SEARCH_PATH), ROLE).await?;
     let nats = nats::connect(&config.nats, NAME, FirstConnection::Retried).await?;
     let clock = Clock::system();

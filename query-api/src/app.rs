@@ -8,7 +8,7 @@ use axum::{
     middleware::{Next, from_fn_with_state},
     response::Response,
 };
-use orbit_event_store::{Log, MasterKey, Vault};
+use orbit_event_store::{Log, MasterKey, Vault, exports::Exports};
 use orbit_events::Partitions;
 use orbit_platform::{
     auth::{Caller, Guard, SetupFault, TokenVerifier, guard},
@@ -63,10 +63,8 @@ pub struct Parts {
     pub nats_prefix: String,
     /// The time: what today is.
     pub clock: Clock,
-    /// Opens what the log says of API tokens.
+    /// Opens what the log says of API tokens, and the secret behind cursors.
     pub master_key: MasterKey,
-    /// Makes cursors: `CursorKey::derive` of the master key, so that all processes agree.
-    pub cursor_key: CursorKey,
     /// Verifies access tokens.
     pub verifier: TokenVerifier,
     /// How often one user may call.
@@ -121,6 +119,7 @@ struct Inner {
     sessions: Sessions,
     cursors: CursorKey,
     clock: Clock,
+    exports: Exports,
 }
 
 impl Reads {
@@ -138,6 +137,10 @@ impl Reads {
 
     pub(crate) fn cursors(&self) -> &CursorKey {
         &self.0.cursors
+    }
+
+    pub(crate) fn exports(&self) -> &Exports {
+        &self.0.exports
     }
 
     pub(crate) fn clock(&self) -> &Clock {
@@ -166,14 +169,17 @@ impl App {
         freshness.listen(nats.clone(), &nats_prefix, shutdown);
         postgres::observe(pool.clone(), POOL, shutdown);
         // Asked where the rows are: the primary may be away when this process starts.
-        Vault::new(pool.clone(), &parts.master_key, clock.clone()).require_fit().await?;
+        let fitting = Vault::new(pool.clone(), &parts.master_key, clock.clone());
+        fitting.require_fit().await?;
         let vault = Vault::new(primary.clone(), &parts.master_key, clock.clone());
+        // Jobs are rows that change: a replica may not know of one yet.
+        let exports = Exports::new(primary.clone(), vault.clone(), clock.clone());
         let api_tokens = LoggedApiTokens { log: Log::new(primary.clone()), vault, clock: clock.clone() };
         // A read takes hardly longer than the check of a signature.
         let verifier = parts.verifier.remembering(REMEMBERED_TOKENS);
         let guard = Guard::with_api_tokens(verifier, parts.user_limit, Arc::new(api_tokens));
-        let (sessions, cursors) = (Sessions::new(), parts.cursor_key);
-        let reads = Reads(Arc::new(Inner { pool, freshness, sessions, cursors, clock }));
+        let (sessions, cursors) = (Sessions::new(), CursorKey::new(fitting.cursor_secret()));
+        let reads = Reads(Arc::new(Inner { pool, freshness, sessions, cursors, clock, exports }));
         Ok(Self { reads, primary, nats, guard, search_limit: parts.search_limit })
     }
 
@@ -228,7 +234,7 @@ pub async fn run(listener: TcpListener, config: Config, told: Description, shutd
     let environment = config.environment.environment;
     let verifier = TokenVerifier::from_args(&config.auth, environment, clock.clone())?;
     let jwks = verifier.jwks().clone();
-    let master_key = config.keys.master_key(environment)?;
+    let master_key = MasterKey::from_args(&config.keys, environment)?;
     let primary = connect(&config.database).await?;
     let pool = match config.replica.instead_of(&config.database) {
         Some(replica) => connect(&replica).await?,
@@ -242,8 +248,7 @@ pub async fn run(listener: TcpListener, config: Config, told: Description, shutd
         nats,
         nats_prefix: config.nats.nats_prefix.clone(),
         clock,
-        cursor_key: CursorKey::derive(master_key.expose()),
-        master_key: MasterKey::new(*master_key.expose()),
+        master_key,
         verifier,
         user_limit: RateLimiter::new("user", config.http.rate_user),
         search_limit: RateLimiter::new("search", config.http.rate_search),

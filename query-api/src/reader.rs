@@ -7,6 +7,7 @@ use axum::{
     http::request::Parts,
 };
 use chrono::{DateTime, Utc};
+use orbit_event_store::exports::Exports;
 use orbit_events::UserId;
 use orbit_platform::{
     auth::{Caller, TokenKind},
@@ -72,6 +73,12 @@ impl<C: Context> Reader<C> {
             TokenKind::Session => self.caller.sid,
             TokenKind::Api { .. } => None,
         }
+    }
+
+    /// Archives; only for who is logged in on a device (403 otherwise).
+    pub fn exports(&self) -> Result<(&Exports, Uuid), ApiError> {
+        self.caller.require_session()?;
+        Ok((self.reads.exports(), self.whose.user_id))
     }
 
     /// The time of the request.

@@ -47,6 +47,12 @@ impl Reply {
         Ok(Self { status: StatusCode::ACCEPTED.as_u16(), ..Self::ok(view)? })
     }
 
+    /// With where it is.
+    #[must_use]
+    pub fn at(self, location: String) -> Self {
+        Self { location: Some(location), ..self }
+    }
+
     /// 204.
     pub fn nothing() -> Self {
         Self { status: StatusCode::NO_CONTENT.as_u16(), location: None, version: None, position: None, body: None }

@@ -79,10 +79,11 @@ async fn who_is_due_is_forgotten_for_good() {
     let ada = api.register("ada@example.org").await;
     let other = api.register("other@example.org").await;
     let task = api.task(&ada, titled("Secret plan")).await;
-    let connection = json!({"kind": "imap", "name": "Mail", "endpoint": "imap.example.org", "port": 993});
+    let connection = json!({"kind": "imap", "name": "Mail", "endpoint": "imap.example.org", "port": 993,
+                            "username": "ada", "secret": "s3cr3t"});
     api.post("/connections").by(&ada).json(&connection).send().await.expect(201);
     let kept = api.task(&other, titled("Stays")).await;
-    api.post("/tasks").by(&ada).key("my secret key").json(&titled("x")).send().await.expect(201);
+    api.post("/tasks").by(&ada).key("my-secret-key").json(&titled("x")).send().await.expect(201);
     erase(&api, &ada).await.expect(202);
     api.advance(TimeDelta::days(7));
     let ada = api.login("ada@example.org").await;

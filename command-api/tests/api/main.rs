@@ -9,6 +9,7 @@ mod common;
 mod connections;
 mod document;
 mod erasure;
+mod exports;
 mod follow_ups;
 mod lists;
 mod logins;

@@ -10,12 +10,11 @@ use orbit_event_store::{EventStore, Limits, Log, Vault, relay::History};
 use orbit_platform::{
     auth::{self, Guard, TokenSigner, TokenVerifier},
     config::{AuthArgs, Environment, HttpArgs, Secret, generate_signing_key},
-    http::{cursor::CursorKey, layers::serve_layers, limits::RateLimiter, serve},
+    http::{layers::serve_layers, limits::RateLimiter, serve},
     postgres,
     shutdown::Shutdown,
 };
 use orbit_query_api::app as query_api;
-use orbit_runtime::MASTER_KEY;
 use tokio::net::TcpListener;
 
 use super::{client::Client, scratch::Scratch};
@@ -105,7 +104,6 @@ impl Server {
             nats_prefix: Scratch::PREFIX.to_owned(),
             clock,
             master_key: scratch.master_key.clone(),
-            cursor_key: CursorKey::derive(MASTER_KEY.as_bytes()),
             verifier: verifier.clone(),
             user_limit: limiter("user"),
             search_limit: limiter("search"),

@@ -10,7 +10,7 @@ use orbit_event_store::{Limits, Log, MasterKey, Vault, relay::History};
 use orbit_platform::{
     auth::{TokenSigner, TokenVerifier},
     clock::Clock,
-    http::{cursor::CursorKey, docs, health, layers::serve_layers, limits::RateLimiter, serve},
+    http::{docs, health, layers::serve_layers, limits::RateLimiter, serve},
     nats::{self, FirstConnection},
     postgres,
     shutdown::{self, Shutdown},
@@ -91,7 +91,7 @@ impl Stack {
     async fn connect(&self, args: &Args) -> anyhow::Result<Router> {
         let environment = args.environment.environment;
         let clock = Clock::system();
-        let master = args.keys.master_key(environment)?;
+        let master_key = MasterKey::from_args(&args.keys, environment)?;
         let verifier = TokenVerifier::from_args(&args.auth, environment, clock.clone())?;
         let jwks = verifier.jwks().clone();
         // Now and not in the background: a wrong address or password is to be said at once.
@@ -110,7 +110,7 @@ impl Stack {
             nats: nats.clone(),
             nats_prefix: args.nats.nats_prefix.clone(),
             clock: clock.clone(),
-            master_key: MasterKey::new(*master.expose()),
+            master_key: master_key.clone(),
             signer: TokenSigner::from_args(&args.auth, environment, clock.clone())?,
             verifier: verifier.clone(),
             user_limit: user_limit.clone(),
@@ -124,7 +124,7 @@ impl Stack {
         let commands = command_api::App::start(commands, self.life(COMMAND)).await?;
         let facts = orbit_projector::Deps {
             log: Log::new(pools.projector.clone()),
-            vault: Vault::new(pools.projector.clone(), &MasterKey::new(*master.expose()), clock.clone()),
+            vault: Vault::new(pools.projector.clone(), &master_key, clock.clone()),
             pool: pools.projector.clone(),
             nats: nats.clone(),
             prefix: args.nats.nats_prefix.clone(),
@@ -137,8 +137,7 @@ impl Stack {
             nats,
             nats_prefix: args.nats.nats_prefix.clone(),
             clock,
-            master_key: MasterKey::new(*master.expose()),
-            cursor_key: CursorKey::derive(master.expose()),
+            master_key,
             verifier,
             user_limit,
             search_limit: RateLimiter::new("search", args.http.rate_search),

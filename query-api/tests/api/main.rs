@@ -6,6 +6,7 @@ mod activities;
 mod api_tokens;
 mod bad_input;
 mod documents;
+mod exports;
 mod freshness;
 mod overviews;
 mod pages;

@@ -22,7 +22,7 @@ use orbit_platform::{
     auth::{TokenSigner, TokenVerifier},
     clock::Clock,
     config::{Environment, Rate, Secret, generate_master_key, generate_signing_key},
-    http::{cursor::CursorKey, layers::serve_layers, limits::RateLimiter},
+    http::{layers::serve_layers, limits::RateLimiter},
     shutdown::Shutdown,
 };
 use orbit_projector::projections;
@@ -120,7 +120,6 @@ pub fn parts(config: &Config, pool: &PgPool, nats: &TestNats, clock: &Clock) -> 
         nats_prefix: nats.prefix().to_owned(),
         clock: clock.clone(),
         master_key: MasterKey::new([7; 32]),
-        cursor_key: CursorKey::derive(&[7; 32]),
         verifier: TokenVerifier::from_args(&config.auth, Environment::Development, clock.clone()).unwrap(),
         user_limit: RateLimiter::new("user", Rate::Off),
         search_limit: RateLimiter::new("search", Rate::Off),

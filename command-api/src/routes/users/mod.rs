@@ -4,6 +4,7 @@ mod account;
 mod connections;
 mod devices;
 mod erase;
+mod export;
 mod login;
 mod logins;
 mod me;
@@ -44,6 +45,7 @@ pub fn guarded() -> OpenApiRouter<AppState> {
         .routes(routes!(devices::end))
         .routes(routes!(me::edit, erase::erase))
         .routes(routes!(erase::cancel))
+        .routes(routes!(export::export))
         .routes(routes!(password::change))
         .routes(routes!(tokens::issue))
         .routes(routes!(tokens::revoke))

@@ -121,7 +121,8 @@ impl Erasures {
     /// The facts: the user is erased, and nothing of theirs goes on.
     async fn append(&self, user: UserId) -> Result<(), Refused<Rejection>> {
         let known = self.store.load::<User>(user.0).await?;
-        let email = known.as_ref().and_then(|user| user.state.present()).and_then(|user| Email::parse(&user.email).ok());
+        let email =
+            known.as_ref().and_then(|user| user.state.present()).and_then(|user| Email::parse(&user.email).ok());
         if let Some(email) = email {
             // The answer to the registration is kept under no user.
             self.store.forget_answers(registration_scope(self.store.vault(), &email)).await?;

@@ -148,8 +148,12 @@ impl Exports {
         .await
         .map_err(Fault::database(ATTEMPT))?;
         sqlx::query!(
-            "DELETE FROM log.exports WHERE status IN ('complete', 'failed') AND export_id IN (
-                 SELECT export_id FROM log.exports WHERE user_id = $1 ORDER BY created_at DESC, export_id DESC OFFSET $2)",
+            "WITH gone AS (
+                 DELETE FROM log.exports WHERE status IN ('complete', 'failed') AND export_id IN (
+                     SELECT export_id FROM log.exports WHERE user_id = $1
+                     ORDER BY created_at DESC, export_id DESC OFFSET $2)
+                 RETURNING export_id)
+             DELETE FROM log.export_chunks c USING gone WHERE c.export_id = gone.export_id",
             user,
             MOST
         )
@@ -208,8 +212,7 @@ impl Exports {
         .await
         .map_err(Fault::database("read a piece of an export"))?;
         let Some(sealed) = sealed else { return Ok(None) };
-        let opened =
-            self.vault.open(UserId(export.user_id), EventId(export.id), &piece_type(number), &sealed).await?;
+        let opened = self.vault.open(UserId(export.user_id), EventId(export.id), &piece_type(number), &sealed).await?;
         opened.ok_or(Fault::Forgotten).map(Some)
     }
 
@@ -335,7 +338,7 @@ fn piece_type(number: i32) -> String {
     format!("exports.piece.{number}")
 }
 
-/// Deletes archives that have expired, at most 1,000 at a time.
+/// Deletes archives that have expired, at most 1,000 at a time, and pieces whose job was deleted while they were written.
 pub(crate) async fn sweep(pool: &PgPool, now: DateTime<Utc>) -> Result<(), Fault> {
     sqlx::query!(
         "DELETE FROM log.exports WHERE export_id IN (
@@ -345,14 +348,24 @@ pub(crate) async fn sweep(pool: &PgPool, now: DateTime<Utc>) -> Result<(), Fault
     .execute(pool)
     .await
     .map_err(Fault::database("sweep expired exports"))?;
+    sqlx::query!(
+        "DELETE FROM log.export_chunks c WHERE NOT EXISTS (SELECT FROM log.exports e WHERE e.export_id = c.export_id)"
+    )
+    .execute(pool)
+    .await
+    .map_err(Fault::database("sweep pieces of expired exports"))?;
     Ok(())
 }
 
 /// Deletes all archives of a user who is being forgotten.
 pub(crate) async fn forget(pool: &PgPool, user: Uuid) -> Result<(), Fault> {
-    sqlx::query!("DELETE FROM log.exports WHERE user_id = $1", user)
-        .execute(pool)
-        .await
-        .map_err(Fault::database("forget a user's exports"))?;
+    sqlx::query!(
+        "WITH gone AS (DELETE FROM log.exports WHERE user_id = $1 RETURNING export_id)
+         DELETE FROM log.export_chunks c USING gone WHERE c.export_id = gone.export_id",
+        user
+    )
+    .execute(pool)
+    .await
+    .map_err(Fault::database("forget a user's exports"))?;
     Ok(())
 }

@@ -157,8 +157,7 @@ impl Log {
             let full = page.len() == usize::try_from(PAGE).unwrap_or(usize::MAX);
             let behind = page.last().is_none_or(|stored| stored.envelope.position > upto);
             for Stored { envelope: e, data, .. } in page.into_iter().filter(|stored| stored.envelope.position <= upto) {
-                let payload =
-                    vault.open(e.user_id, e.event_id, &e.wire_type, &data).await?.ok_or(Fault::Forgotten)?;
+                let payload = vault.open(e.user_id, e.event_id, &e.wire_type, &data).await?.ok_or(Fault::Forgotten)?;
                 let (mut so_far, mut folding) = match known.take() {
                     Some(known) => known,
                     None => match Folding::of(&e.category) {

@@ -82,7 +82,9 @@ mod tests {
     #[test]
     fn only_what_is_asked_for_is_in_the_statement_and_every_value_is_bound() {
         let all = Which::default().statement(0, 9, 5).into_string();
-        assert!(all.ends_with("FROM log.events e WHERE e.position > $1 AND e.position <= $2 ORDER BY e.position LIMIT $3"));
+        assert!(
+            all.ends_with("FROM log.events e WHERE e.position > $1 AND e.position <= $2 ORDER BY e.position LIMIT $3")
+        );
         let which = Which {
             user: Some(UserId(Uuid::nil())),
             entity: Some(Uuid::nil()),
@@ -93,6 +95,8 @@ mod tests {
             until: Some(DateTime::UNIX_EPOCH),
         };
         let some = which.statement(0, 9, 5).into_string();
-        assert!(some.contains("LIMIT $10") && !some.contains('\''.to_string().repeat(2).as_str()) && !some.contains("--"));
+        assert!(
+            some.contains("LIMIT $10") && !some.contains('\''.to_string().repeat(2).as_str()) && !some.contains("--")
+        );
     }
 }

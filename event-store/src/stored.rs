@@ -1,7 +1,9 @@
 //! A fact as it lies in the log or travels on `JetStream`: envelope in the clear, payload sealed.
 
 use chrono::{DateTime, Utc};
-use orbit_events::{Content, DecodeError, Envelope, Event, EventId, Fact, Metadata, Outward, Partition, Recorded, UserId};
+use orbit_events::{
+    Content, DecodeError, Envelope, Event, EventId, Fact, Metadata, Outward, Partition, Recorded, UserId,
+};
 use sqlx::{FromRow, Row as _, postgres::PgRow, types::Json};
 use uuid::Uuid;
 

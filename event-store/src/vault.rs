@@ -26,10 +26,7 @@ use sqlx::PgPool;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use crate::{
-    Fault, MasterKey,
-    master::Key,
-};
+use crate::{Fault, MasterKey, master::Key};
 
 const FORMAT: u8 = 1;
 /// Sealed with a key that is no user's.
@@ -105,19 +102,18 @@ impl Vault {
     /// Refuses master keys that are not those the keys in the database were wrapped with: nothing could be read, and what
     /// is written could not be read by others. Reads the vault's secrets. To be asked before a process begins.
     pub async fn require_fit(&self) -> Result<(), Fault> {
-        // In the order of users, which is the one in which a rotation goes: both ends tell whether one key is enough.
-        let ends = sqlx::query!(
-            r#"(SELECT user_id AS "user_id!", key_no AS "key_no!", wrapped AS "wrapped!", wrapped_by AS "wrapped_by?"
-                FROM vault.keys WHERE wrapped IS NOT NULL
-                ORDER BY user_id, key_no LIMIT 1)
-               UNION ALL
-               (SELECT user_id, key_no, wrapped, wrapped_by FROM vault.keys WHERE wrapped IS NOT NULL
-                ORDER BY user_id DESC, key_no DESC LIMIT 1)"#
+        // Reads all keys once, to find the first one that says another name than ours, or none.
+        let known: Vec<Vec<u8>> = self.master.all().iter().map(|key| key.id.to_vec()).collect();
+        let doubtful = sqlx::query!(
+            r#"SELECT user_id, key_no, wrapped AS "wrapped!", wrapped_by FROM vault.keys
+               WHERE wrapped IS NOT NULL AND (wrapped_by IS NULL OR NOT wrapped_by = ANY($1))
+               ORDER BY user_id, key_no LIMIT 1"#,
+            &known
         )
-        .fetch_all(&self.pool)
+        .fetch_optional(&self.pool)
         .await
-        .map_err(Fault::database("read a wrapped key"))?;
-        for key in ends {
+        .map_err(Fault::database("look for a key of another master key"))?;
+        if let Some(key) = doubtful {
             let unwrapped = self.unwrap(UserId(key.user_id), key.key_no, Some(&key.wrapped), key.wrapped_by.as_deref());
             unwrapped.map(drop).map_err(|_| Fault::WrongMasterKey)?;
         }
@@ -349,13 +345,11 @@ impl Vault {
 
     /// All keys of these users; those that can be unwrapped are also remembered.
     async fn read_keys(&self, users: &[Uuid]) -> Result<Vec<((Uuid, i16), Result<DataKey, Fault>)>, Fault> {
-        let rows = sqlx::query!(
-            "SELECT user_id, key_no, wrapped, wrapped_by FROM vault.keys WHERE user_id = ANY($1)",
-            users
-        )
-        .fetch_all(&self.pool)
-        .await
-        .map_err(Fault::database("read users' keys"))?;
+        let rows =
+            sqlx::query!("SELECT user_id, key_no, wrapped, wrapped_by FROM vault.keys WHERE user_id = ANY($1)", users)
+                .fetch_all(&self.pool)
+                .await
+                .map_err(Fault::database("read users' keys"))?;
         let mut keys = Vec::with_capacity(rows.len());
         for row in rows {
             // One that does not unwrap is the matter of who needs it: the others' facts can be read all the same.

@@ -39,7 +39,7 @@ COMMENT ON COLUMN log.exports.facts IS 'Facts written so far, of facts_total: th
 COMMENT ON COLUMN log.exports.worker IS 'Who makes it. Another one may begin anew after alive_until: this one has died.';
 
 CREATE TABLE log.export_chunks (
-    export_id  uuid    NOT NULL REFERENCES log.exports ON DELETE CASCADE,
+    export_id  uuid    NOT NULL,
     number     integer NOT NULL CHECK (number >= 0),
     data       bytea   NOT NULL,
     PRIMARY KEY (export_id, number)

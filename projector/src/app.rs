@@ -16,6 +16,7 @@ use crate::{
     config::Config,
     projections,
     runner::{self, Deps},
+    scrub,
 };
 
 /// The role that the projector's connections take.
@@ -69,8 +70,9 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> R
     Ok(shutdown.finish(GRACE).await?)
 }
 
-/// Starts to project everything, until `shutdown`: for a process that has other roles too.
+/// Starts to project everything, and to scrub after erasures, until `shutdown`: for a process that has other roles too.
 pub fn start(deps: Deps, shutdown: &Shutdown) {
     postgres::observe(deps.pool.clone(), POOL, shutdown);
+    shutdown.spawn("projector.scrub", scrub::run(deps.pool.clone(), shutdown.clone()));
     runner::start(deps, projections::ALL, shutdown);
 }

@@ -1,7 +1,8 @@
 //! The projector: folds facts into read models, live and from the log.
 //!
 //! In reading order: [`projection`] says what a projection is, [`projections`] are the ones there are, [`runner`] keeps
-//! them going, [`parked`] is what they could not apply. Kept here: invariant 4 (rows and checkpoint commit together) and
+//! them going, [`parked`] is what they could not apply,
+//! [`scrub`] rids pages of what was erased. Kept here: invariant 4 (rows and checkpoint commit together) and
 //! the reading half of invariant 3 (Postgres is the truth, NATS is speed).
 
 mod app;
@@ -11,6 +12,7 @@ pub mod parked;
 pub mod projection;
 pub mod projections;
 pub mod runner;
+pub mod scrub;
 
 pub use app::{Fault, ROLE, SEARCH_PATH, run, start};
 pub use config::Config;

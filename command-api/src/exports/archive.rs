@@ -83,12 +83,7 @@ struct Archive<'a> {
 }
 
 impl<'a> Archive<'a> {
-    async fn new(
-        store: &'a EventStore,
-        exports: &'a Exports,
-        export: &'a Export,
-        worker: Uuid,
-    ) -> Result<Self, Fault> {
+    async fn new(store: &'a EventStore, exports: &'a Exports, export: &'a Export, worker: Uuid) -> Result<Self, Fault> {
         let total = store.log().count_of_user(export.user_id, export.upto).await?;
         let written = Sink::default();
         Ok(Self {

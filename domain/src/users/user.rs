@@ -231,7 +231,9 @@ impl Aggregate for User {
     }
 
     fn fields(state: &State) -> Fields {
-        let Some(Present { email, profile, preferences, erasure_due_at, .. }) = state.present() else { return Fields::new() };
+        let Some(Present { email, profile, preferences, erasure_due_at, .. }) = state.present() else {
+            return Fields::new();
+        };
         let users::Profile { name, avatar_url, time_zone, locale, working_hours } = profile;
         Fields::from([
             ("email", json!(email)),

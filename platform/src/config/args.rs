@@ -207,7 +207,9 @@ impl KeysArgs {
         const SETTING: &str = "ORBIT_MASTER_KEY_PREVIOUS";
         let file = self.master_key_previous_file.as_deref().filter(|file| file.exists());
         let value = self.master_key_previous.as_ref();
-        let Some(text) = secrets::read(SETTING, "ORBIT_MASTER_KEY_PREVIOUS_FILE", value, file)? else { return Ok(None) };
+        let Some(text) = secrets::read(SETTING, "ORBIT_MASTER_KEY_PREVIOUS_FILE", value, file)? else {
+            return Ok(None);
+        };
         secrets::refuse_generated(environment, SETTING, Some(&text), file)?;
         let key = MasterKey::parse(text.expose());
         key.map(Some).ok_or(Fault::Malformed { setting: SETTING, expected: "base64 of 32 bytes" })

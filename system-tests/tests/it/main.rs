@@ -3,6 +3,7 @@
 
 mod arbitrary;
 mod document;
+mod forgotten;
 mod journeys;
 mod outages;
 mod simulation;

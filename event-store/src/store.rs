@@ -62,8 +62,9 @@ impl EventStore {
         let log = Log::new(pool.clone());
         let head = log.head().await?;
         let vault = Vault::new(pool.clone(), &master_key, clock.clone());
-        vault.require_fit().await?;
+        // First: whoever was faster has written down what the secrets are.
         vault.establish().await?;
+        vault.require_fit().await?;
         let appended = watch::Sender::new(head.position);
         let store = Self(Arc::new(Inner {
             vault,

@@ -65,7 +65,8 @@ CREATE TABLE vault.secrets (
 COMMENT ON TABLE vault.secrets IS 'What must outlive a master key, wrapped by it: the secrets behind keyed hashes, cursors and answers that are nobody''s.';
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON log.exports, log.export_chunks TO orbit_command;
-GRANT SELECT ON log.scrubs TO orbit_command, orbit_projector, orbit_query;
+GRANT SELECT ON log.scrubs TO orbit_command, orbit_query;
+GRANT SELECT, INSERT, UPDATE ON log.scrubs TO orbit_projector;
 GRANT SELECT ON log.exports, log.export_chunks TO orbit_query;
 GRANT SELECT, INSERT, UPDATE ON vault.master, vault.secrets TO orbit_command;
 GRANT SELECT ON vault.master, vault.secrets TO orbit_projector, orbit_query;

@@ -41,7 +41,7 @@ async fn write_everywhere(world: &World, ada: &Session) {
     let label = world.post("/labels").by(ada).json(&json!({"name": "Xyloquark label"})).send().await.expect(201).json();
     for n in 0..50 {
         let task = json!({"title": format!("Xyloquark \"plan\" {n} ✿"), "description": "Line\nxyloquark\tline",
-                          "list_id": list["id"], "label_ids": [label["id"]]});
+                          "list_id": list["id"], "labels": [label["id"]]});
         let call = world.post("/tasks").by(ada).header("idempotency-key", &format!("xyloquark-{n}")).json(&task);
         let task = call.send().await.expect(201).json();
         let path = format!("/tasks/{}", task["id"].as_str().unwrap());

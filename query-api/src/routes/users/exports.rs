@@ -104,7 +104,7 @@ pub async fn get(reader: Reader<Users>, PathId(id): PathId, query: Query) -> Res
 #[utoipa::path(
     get, path = "/auth/me/exports/{id}/download", tag = "auth", operation_id = "download_export",
     params(("id" = Uuid, Path, description = "The archive")),
-    responses((status = 200, description = "The archive", body = Vec<u8>, content_type = "application/zip", headers(
+    responses((status = 200, description = "The archive", body = String, content_type = "application/zip", headers(
         ("Content-Disposition" = String, description = "A name for the file"),
     )))
 )]

@@ -34,6 +34,9 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::{
     api_tokens::LoggedApiTokens,
     config::Config,
+    erasures::{self, Erasures},
+    error::Error,
+    exports,
     passwords::Passwords,
     problems,
     routes::{self, FirstLists},
@@ -77,6 +80,8 @@ pub struct Parts {
     pub refresh_limit: RateLimiter,
     /// How long a refresh token lives.
     pub refresh_ttl: TimeDelta,
+    /// How long who asked to be forgotten may change their mind.
+    pub erasure_grace: TimeDelta,
     /// What bounds the batcher.
     pub limits: Limits,
     /// What the relay keeps in `JetStream`.
@@ -86,6 +91,7 @@ pub struct Parts {
 /// A command API at work.
 pub struct App {
     state: AppState,
+    erasures: Erasures,
     guard: Guard,
     login_limit: RateLimiter,
     refresh_limit: RateLimiter,
@@ -119,9 +125,15 @@ impl App {
             first_lists: FirstLists::new(),
             admins: parts.admins,
             refresh_ttl: parts.refresh_ttl,
+            erasure_grace: parts.erasure_grace,
+            erasures: erasures::Wake::default(),
+            exports: exports::Wake::default(),
         });
+        shutdown.spawn("users.export", exports::run(state.store.clone(), state.exports.clone(), shutdown.clone()));
+        let erasures = Erasures { store: state.store.clone(), sessions: state.sessions.clone() };
+        shutdown.spawn("users.erase", erasures.clone().run(state.erasures.clone(), shutdown.clone()));
         let (login_limit, refresh_limit) = (parts.login_limit, parts.refresh_limit);
-        Ok(Self { state, guard, login_limit, refresh_limit, pool, nats })
+        Ok(Self { state, erasures, guard, login_limit, refresh_limit, pool, nats })
     }
 
     /// All routes, guarded and limited, and nothing around them: no layers, health or documents.
@@ -151,6 +163,11 @@ impl App {
     /// The kinds of problem that the contexts answer with, for their pages.
     pub fn problems() -> impl Iterator<Item = &'static ProblemKind> {
         problems::all()
+    }
+
+    /// Forgets everybody whose time of grace is over; it does so by itself, too.
+    pub async fn erase_due(&self) -> Result<(), ApiError> {
+        self.erasures.run_once().await.map(drop).map_err(Error::into_answer)
     }
 
     /// The log, for whoever shares the process.
@@ -193,8 +210,8 @@ pub enum Fault {
 pub async fn run(listener: TcpListener, config: Config, told: Description, shutdown: Shutdown) -> Result<(), Fault> {
     let environment = config.environment.environment;
     let clock = Clock::system();
-    let master_key = MasterKey::new(*config.keys.master_key(environment)?.expose());
     let proof_key = SigningKey::from_args(&config.proof, environment)?;
+    let master_key = MasterKey::from_args(&config.keys, environment)?;
     let signer = TokenSigner::from_args(&config.auth, environment, clock.clone())?;
     let verifier = TokenVerifier::from_args(&config.auth, environment, clock.clone())?;
     let jwks = verifier.jwks().clone();
@@ -215,6 +232,7 @@ pub async fn run(listener: TcpListener, config: Config, told: Description, shutd
         login_limit: RateLimiter::new("login", config.http.rate_login),
         refresh_limit: RateLimiter::new("refresh", config.http.rate_refresh),
         refresh_ttl: TimeDelta::seconds(config.auth.refresh_token_ttl_s.into()),
+        erasure_grace: config.erasure.grace(),
         limits: Limits::default(),
         history: History::default(),
     };

@@ -2,7 +2,7 @@
 
 use clap::Parser;
 use orbit_platform::config::{
-    AuthArgs, DatabaseArgs, EnvironmentArgs, HttpArgs, KeysArgs, NatsArgs, ProofArgs, TelemetryArgs,
+    AuthArgs, DatabaseArgs, EnvironmentArgs, ErasureArgs, HttpArgs, KeysArgs, NatsArgs, ProofArgs, TelemetryArgs,
 };
 
 /// Orbit's commands over HTTP: everything that changes something.
@@ -32,6 +32,9 @@ pub struct Config {
     /// The key under the log's checkpoints.
     #[command(flatten)]
     pub proof: ProofArgs,
+    /// To be forgotten.
+    #[command(flatten)]
+    pub erasure: ErasureArgs,
     /// Logs and traces.
     #[command(flatten)]
     pub telemetry: TelemetryArgs,

@@ -6,7 +6,9 @@
 mod api_tokens;
 pub mod app;
 pub mod config;
+mod erasures;
 mod error;
+mod exports;
 mod passwords;
 mod problems;
 mod routes;

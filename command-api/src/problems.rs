@@ -64,6 +64,8 @@ edge! {
         "It is complete, failed, or was cancelled: there is nothing left to stop.";
     CONFLICT "email_taken", "An account with this e-mail address exists already",
         "Addresses are compared without regard to case. Log in, or register with another address.";
+    CONFLICT "erasure_requested", "The erasure of this account was requested already",
+        "Read the account: `erasure_due_at` says when it is erased.";
     CONFLICT "list_name_taken", "Another list has this name",
         "Names of lists are unique without regard to case. Choose another one.";
     CONFLICT "label_name_taken", "Another label has this name",

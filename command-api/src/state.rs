@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use orbit_event_store::EventStore;
 use orbit_platform::auth::{Admins, TokenSigner};
 
-use crate::{passwords::Passwords, routes::FirstLists, sessions::Sessions};
+use crate::{erasures, exports, passwords::Passwords, routes::FirstLists, sessions::Sessions};
 
 /// What every handler has at hand. Clones share it.
 #[derive(Clone)]
@@ -28,6 +28,12 @@ pub struct Inner {
     pub first_lists: FirstLists,
     /// How long a refresh token lives.
     pub refresh_ttl: TimeDelta,
+    /// How long who asked to be forgotten may change their mind.
+    pub erasure_grace: TimeDelta,
+    /// Told of requested erasures.
+    pub erasures: erasures::Wake,
+    /// Told of archives that were asked for.
+    pub exports: exports::Wake,
 }
 
 impl AppState {

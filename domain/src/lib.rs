@@ -4,6 +4,7 @@
 //! `evolve` refuses nothing. Asking for what is already true yields no facts; the impossible is a named rejection.
 
 mod aggregate;
+mod folding;
 mod values;
 
 pub mod tasks;
@@ -16,6 +17,7 @@ mod given;
 mod laws;
 
 pub use aggregate::{Aggregate, Claim, ClaimKey, Context, Fields, Kind, Reject, Taken};
+pub use folding::Folding;
 pub use values::{Color, Invalid, Secret, Text};
 
 /// What to tell a caller whose command wanted a claim of this scope that another stream holds.
@@ -83,6 +85,7 @@ mod tests {
             (task::ORDER, "position_taken"),
             (task::CHILD, "parent_taken"),
             (user::EMAIL, "email_taken"),
+            (user::ERASURE_DUE, "erasure_requested"),
             (login::USER, "login_exists"),
             (api_token::USER, "api_token_exists"),
             (connection::USER, "connection_exists"),

@@ -25,6 +25,7 @@ use crate::Taken;
 pub fn taken(scope: &str) -> Option<Taken> {
     let taken = |code, field, detail| Some(Taken { code, field, detail });
     match scope {
+        user::ERASURE_DUE => taken("erasure_requested", None, "the erasure of this account was requested already"),
         user::EMAIL => taken("email_taken", Some("email"), "an account with this e-mail address exists already"),
         login::USER => taken("login_exists", None, "a login with this id exists already"),
         api_token::USER => taken("api_token_exists", None, "an API token with this id exists already"),

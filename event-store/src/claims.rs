@@ -114,6 +114,20 @@ pub(crate) async fn descending(
     .map_err(Fault::database("scan claims"))
 }
 
+/// Releases whatever streams of a user hold who is being forgotten: keyed hashes of names are theirs, too. The streams
+/// take no more facts, so nothing can be taken meanwhile. Reads all claims: they have no index by stream, which every
+/// append would pay for.
+pub(crate) async fn forget(pool: &PgPool, user: Uuid) -> Result<(), Fault> {
+    sqlx::query!(
+        "DELETE FROM log.claims WHERE stream_id IN (SELECT e.stream_id FROM log.events e WHERE e.user_id = $1)",
+        user
+    )
+    .execute(pool)
+    .await
+    .map_err(Fault::database("release the claims of a user"))?;
+    Ok(())
+}
+
 /// The first key that no longer starts with `prefix`.
 pub(crate) fn after_prefix(prefix: &[u8]) -> Vec<u8> {
     let mut end = prefix.to_vec();

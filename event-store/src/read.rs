@@ -1,10 +1,12 @@
 //! Reading the log: the head, a stream, a partition, everything after a position.
 
-use orbit_events::{Metadata, Partition, Partitions};
+use chrono::{DateTime, Utc};
+use orbit_domain::{Fields, Folding};
+use orbit_events::{Envelope, Metadata, Partition, Partitions};
 use sqlx::{PgPool, types::Json};
 use uuid::Uuid;
 
-use crate::{Fault, Stored, stored::Row};
+use crate::{Fault, Stored, Vault, stored::Row};
 
 /// The log's head row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +26,31 @@ pub(crate) async fn head(connection: impl sqlx::PgExecutor<'_>) -> Result<Head, 
         .await
         .map_err(Fault::database("read the head of the log"))?;
     Ok(Head { position: row.position, epoch: row.epoch, partitions: Partitions(row.partitions) })
+}
+
+/// Facts of a stream read at once.
+const PAGE: i64 = 1_000;
+
+/// What is known of an aggregate, whatever it is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Known {
+    /// The stream.
+    pub id: Uuid,
+    /// Its version.
+    pub version: i64,
+    /// When its first fact was recorded.
+    pub created_at: DateTime<Utc>,
+    /// When its newest fact was recorded.
+    pub updated_at: DateTime<Utc>,
+    /// Field by field.
+    pub fields: Fields,
+}
+
+impl Known {
+    fn new(first: &Envelope) -> Self {
+        let at = first.recorded_at;
+        Self { id: first.stream_id, version: 0, created_at: at, updated_at: at, fields: Fields::new() }
+    }
 }
 
 /// Read access to the log. A reader that has seen position p has seen everything up to p (invariant 1).
@@ -104,6 +131,74 @@ impl Log {
         .await
         .map_err(Fault::database("read a stream"))?;
         Ok(rows.into_iter().map(Stored::from).collect())
+    }
+
+    /// How many facts a user has up to a position.
+    pub async fn count_of_user(&self, user: Uuid, upto: i64) -> Result<i64, Fault> {
+        sqlx::query_scalar!(
+            r#"SELECT count(*) AS "count!" FROM log.events WHERE user_id = $1 AND position <= $2"#,
+            user,
+            upto
+        )
+        .fetch_one(&self.pool)
+        .await
+        .map_err(Fault::database("count a user's facts"))
+    }
+
+    /// Streams of a user in one category that began at `after < position <= upto`, with that position, at most `limit`.
+    pub async fn streams_of_user(
+        &self,
+        user: Uuid,
+        category: &str,
+        after: i64,
+        upto: i64,
+        limit: i64,
+    ) -> Result<Vec<(Uuid, i64)>, Fault> {
+        let rows = sqlx::query!(
+            "SELECT stream_id, position FROM log.events
+             WHERE user_id = $1 AND category = $2 AND version = 1 AND position > $3 AND position <= $4
+             ORDER BY position LIMIT $5",
+            user,
+            category,
+            after,
+            upto,
+            limit
+        )
+        .fetch_all(&self.pool)
+        .await
+        .map_err(Fault::database("list a user's streams"))?;
+        Ok(rows.into_iter().map(|row| (row.stream_id, row.position)).collect())
+    }
+
+    /// What is known of a stream as of a position, whatever its category; `None` if this build does not know it, or
+    /// nothing is left of it.
+    pub async fn known_of(&self, vault: &Vault, stream_id: Uuid, upto: i64) -> Result<Option<Known>, Fault> {
+        let (mut version, mut known): (i64, Option<(Known, Folding)>) = (0, None);
+        loop {
+            let page = self.stream(stream_id, version, PAGE).await?;
+            let full = page.len() == usize::try_from(PAGE).unwrap_or(usize::MAX);
+            let behind = page.last().is_none_or(|stored| stored.envelope.position > upto);
+            for Stored { envelope: e, data, .. } in page.into_iter().filter(|stored| stored.envelope.position <= upto) {
+                let payload = vault.open(e.user_id, e.event_id, &e.wire_type, &data).await?.ok_or(Fault::Forgotten)?;
+                let (mut so_far, mut folding) = match known.take() {
+                    Some(known) => known,
+                    None => match Folding::of(&e.category) {
+                        Some(folding) => (Known::new(&e), folding),
+                        None => return Ok(None),
+                    },
+                };
+                folding
+                    .evolve(&e.wire_type, e.schema_version, &payload)
+                    .map_err(|error| Fault::Corrupt { what: "a fact of a stream", source: Box::new(error) })?;
+                (so_far.version, so_far.updated_at) = (e.version, e.recorded_at);
+                version = e.version;
+                known = Some((so_far, folding));
+            }
+            if !full || behind {
+                let known = known.map(|(known, folding)| Known { fields: folding.fields(), ..known });
+                return Ok(known.filter(|known| !known.fields.is_empty()));
+            }
+        }
     }
 
     /// One fact by its position.

@@ -12,10 +12,12 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::{
-    Answer, Attempts, Fault, Limits, Loaded, MasterKey, Mode, Origin, Unit, Vault,
+    Answer, Attempts, Fault, Held, Limits, Loaded, MasterKey, Mode, Origin, Unit, Vault,
     append::{Appender, Verdict},
     batch::KeptAnswer,
-    claims, idempotency,
+    claims,
+    exports::{self, Exports},
+    idempotency,
     loaded::{self, Entry},
     read::Log,
     unit::Outcome,
@@ -23,7 +25,7 @@ use crate::{
 
 /// How often a command is decided again because its streams moved.
 const ATTEMPTS: u32 = 5;
-/// How often expired answers and failed logins are swept, and unfinished erasures finished.
+/// How often expired answers, archives and failed logins are swept, and unfinished erasures finished.
 const SWEEP: Duration = Duration::from_mins(5);
 
 /// What an event store needs to know.
@@ -60,6 +62,8 @@ impl EventStore {
         let log = Log::new(pool.clone());
         let head = log.head().await?;
         let vault = Vault::new(pool.clone(), &master_key, clock.clone());
+        // First: whoever was faster has written down what the secrets are.
+        vault.establish().await?;
         vault.require_fit().await?;
         let appended = watch::Sender::new(head.position);
         let store = Self(Arc::new(Inner {
@@ -124,6 +128,11 @@ impl EventStore {
         Attempts::new(self.0.pool.clone(), self.0.vault.clone(), self.0.clock.clone())
     }
 
+    /// Archives of everything about a user.
+    pub fn exports(&self) -> Exports {
+        Exports::new(self.0.pool.clone(), self.0.vault.clone(), self.0.clock.clone())
+    }
+
     /// An aggregate, whosever it is; `None` if it has no facts. Always the newest: the cache is checked.
     pub async fn load<A: Aggregate>(&self, id: Uuid) -> Result<Option<Loaded<A>>, Fault> {
         let (mut entry, from_cache) = self.entry::<A>(id, None).await?;
@@ -141,12 +150,30 @@ impl EventStore {
         claims::holder(&self.0.pool, claim, &self.0.vault).await
     }
 
-    /// Forgets a user: destroys the keys and the kept answers. The user's `erased` fact must be in the log before.
+    /// Claims of a scope whose key starts with `prefix`, ascending, at most `limit`.
+    pub async fn scan(&self, scope: &str, prefix: &[u8], limit: i64) -> Result<Vec<Held>, Fault> {
+        claims::ascending(&self.0.pool, scope, prefix, &claims::after_prefix(prefix), limit).await
+    }
+
+    /// Forgets a user: destroys the keys, the kept answers, the archives and the claims. The user's `erased` fact must be
+    /// in the log before. The keys go last, so that [`Vault::unfinished_erasures`] finds whoever is not quite forgotten.
     pub async fn forget(&self, user: UserId) -> Result<(), Fault> {
-        self.0.vault.destroy_keys(user).await?;
+        claims::forget(&self.0.pool, user.0).await?;
+        idempotency::forget(&self.0.pool, user.0).await?;
+        exports::forget(&self.0.pool, user.0).await?;
+        let destroyed = self.0.vault.destroy_keys(user).await?;
+        // Answers that were kept meanwhile.
         idempotency::forget(&self.0.pool, user.0).await?;
         self.0.states.clear();
+        if destroyed {
+            metrics::counter!("orbit_erasures_total").increment(1);
+        }
         Ok(())
+    }
+
+    /// Forgets the answers that are kept under a scope that is no user.
+    pub async fn forget_answers(&self, scope: Uuid) -> Result<(), Fault> {
+        idempotency::forget(&self.0.pool, scope).await
     }
 
     /// Decides and appends, all or nothing, and decides again when what was read has moved.
@@ -348,6 +375,7 @@ impl EventStore {
     pub async fn sweep_once(&self) -> Result<(), Fault> {
         while idempotency::sweep(&self.0.pool, self.0.clock.now()).await? > 0 {}
         self.attempts().sweep().await?;
+        exports::sweep(&self.0.pool, self.0.clock.now()).await?;
         for user in self.0.vault.unfinished_erasures().await? {
             self.forget(user).await?;
             tracing::info!(%user, "finished an erasure that was cut short");

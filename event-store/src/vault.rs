@@ -7,7 +7,11 @@
 //! Answers that are kept for repetitions are sealed in the same way (scope and idempotency key as associated data). Those
 //! that are no user's, because there is none yet, are sealed with a key derived from the master key, as format 0.
 
-use std::{collections::HashSet, hash::Hash, sync::Arc};
+use std::{
+    collections::HashSet,
+    hash::Hash,
+    sync::{Arc, OnceLock},
+};
 
 use chacha20poly1305::{
     KeyInit, XChaCha20Poly1305, XNonce,
@@ -22,7 +26,7 @@ use sqlx::PgPool;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use crate::Fault;
+use crate::{Fault, MasterKey, master::Key};
 
 const FORMAT: u8 = 1;
 /// Sealed with a key that is no user's.
@@ -33,20 +37,30 @@ const TAG: usize = 16;
 /// How long a process may go on opening facts of a user whose key another process destroyed.
 const CACHE_TTL: TimeDelta = TimeDelta::seconds(60);
 const CACHED_KEYS: usize = 100_000;
+/// How often a user's key is wrapped anew because the master key was just rotated.
+const ROTATED_MEANWHILE: u32 = 3;
 
-/// The key that wraps all others: 32 bytes that nobody but the operator has.
-#[derive(Clone)]
-pub struct MasterKey(Zeroizing<[u8; 32]>);
+/// Behind keyed hashes: without it no claim would be found again.
+const HASHING: &str = "hash claims";
+/// Seals answers that are nobody's.
+const ANSWERS: &str = "seal answers";
+/// Behind the cursors of lists.
+const CURSORS: &str = "orbit list cursors v1";
+/// What must outlive a master key. Each was derived from the first one, by its name.
+pub(crate) const SECRETS: [&str; 3] = [HASHING, ANSWERS, CURSORS];
 
-impl MasterKey {
-    /// A master key of these bytes.
-    pub fn new(bytes: [u8; 32]) -> Self {
-        Self(Zeroizing::new(bytes))
-    }
+/// The secrets of a vault, unwrapped.
+struct Secrets {
+    hashing: Zeroizing<[u8; 32]>,
+    answers: XChaCha20Poly1305,
+    cursors: Zeroizing<[u8; 32]>,
+}
 
-    /// A key of its own for one purpose, by HMAC-SHA-256 of the purpose's name.
-    fn derive(&self, purpose: &str) -> Zeroizing<[u8; 32]> {
-        Zeroizing::new(keyed_hash(&self.0, &[purpose.as_bytes()]))
+impl Secrets {
+    /// As the first master key makes them.
+    fn derived(key: &Key) -> Self {
+        let answers = XChaCha20Poly1305::new((&*key.derive(ANSWERS)).into());
+        Self { hashing: key.derive(HASHING), answers, cursors: key.derive(CURSORS) }
     }
 }
 
@@ -62,9 +76,10 @@ enum DataKey {
 pub struct Vault {
     pool: PgPool,
     clock: Clock,
-    wrapping: Arc<XChaCha20Poly1305>,
-    answers: Arc<XChaCha20Poly1305>,
-    hashing: Arc<Zeroizing<[u8; 32]>>,
+    master: MasterKey,
+    /// Of the database, once they were read; until then as the master key makes them.
+    secrets: Arc<OnceLock<Secrets>>,
+    derived: Arc<Secrets>,
     keys: Keys<(Uuid, i16), DataKey>,
     /// The key that seals a user's next fact, with its number.
     newest: Keys<Uuid, (i16, DataKey)>,
@@ -79,21 +94,80 @@ impl std::fmt::Debug for Vault {
 impl Vault {
     /// A vault whose keys lie in the database of `pool`.
     pub fn new(pool: PgPool, master: &MasterKey, clock: Clock) -> Self {
-        let cipher = |purpose| Arc::new(XChaCha20Poly1305::new((&*master.derive(purpose)).into()));
         Self {
             pool,
-            wrapping: cipher("wrap data keys"),
-            answers: cipher("seal answers"),
-            hashing: Arc::new(master.derive("hash claims")),
+            derived: Arc::new(Secrets::derived(&master.first())),
+            secrets: Arc::default(),
+            master: master.clone(),
             keys: Keys::new(&clock),
             newest: Keys::new(&clock),
             clock,
         }
     }
 
-    /// Refuses a master key that is not the one the keys in the database were wrapped with: nothing could be read, and
-    /// what is written could not be read by others. To be asked before a process begins.
+    /// Refuses master keys that are not those the keys in the database were wrapped with: nothing could be read, and what
+    /// is written could not be read by others. Reads the vault's secrets. To be asked before a process begins.
     pub async fn require_fit(&self) -> Result<(), Fault> {
+        // Reads all keys once, to find the first one that says another name than ours, or none.
+        let known: Vec<Vec<u8>> = self.master.all().iter().map(|key| key.id.to_vec()).collect();
+        let doubtful = sqlx::query!(
+            r#"SELECT user_id, key_no, wrapped AS "wrapped!", wrapped_by FROM vault.keys
+               WHERE wrapped IS NOT NULL AND (wrapped_by IS NULL OR NOT wrapped_by = ANY($1))
+               ORDER BY user_id, key_no LIMIT 1"#,
+            &known
+        )
+        .fetch_optional(&self.pool)
+        .await
+        .map_err(Fault::database("look for a key of another master key"))?;
+        if let Some(key) = doubtful {
+            let unwrapped = self.unwrap(UserId(key.user_id), key.key_no, Some(&key.wrapped), key.wrapped_by.as_deref());
+            unwrapped.map(drop).map_err(|_| Fault::WrongMasterKey)?;
+        }
+        let incumbent = self.incumbent().await?;
+        let secrets = match self.read_secrets().await? {
+            Some(secrets) => secrets,
+            None => Secrets::derived(&incumbent),
+        };
+        // Whoever was faster has read the same.
+        let _ = self.secrets.set(secrets);
+        Ok(())
+    }
+
+    /// Writes down which master key wraps new keys, and the secrets that are to outlive it; nothing, if that was done.
+    pub async fn establish(&self) -> Result<(), Fault> {
+        const ATTEMPT: &str = "establish the vault";
+        let key = self.incumbent().await?;
+        let wrapped: Vec<Vec<u8>> =
+            SECRETS.iter().map(|name| key.wrap(&key.derive(name)[..], &secret_context(name))).collect();
+        let mut transaction = self.pool.begin().await.map_err(Fault::database(ATTEMPT))?;
+        sqlx::query!(
+            "INSERT INTO vault.secrets (name, wrapped, wrapped_by)
+             SELECT n.name, n.wrapped, $3 FROM unnest($1::text[], $2::bytea[]) AS n (name, wrapped)
+             WHERE NOT EXISTS (SELECT FROM vault.master) ORDER BY n.name ON CONFLICT DO NOTHING",
+            &SECRETS.map(str::to_owned),
+            &wrapped,
+            &key.id[..]
+        )
+        .execute(&mut *transaction)
+        .await
+        .map_err(Fault::database(ATTEMPT))?;
+        sqlx::query!(
+            "INSERT INTO vault.master (key_id, since) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+            &key.id[..],
+            self.clock.now()
+        )
+        .execute(&mut *transaction)
+        .await
+        .map_err(Fault::database(ATTEMPT))?;
+        transaction.commit().await.map_err(Fault::database(ATTEMPT))
+    }
+
+    /// The master key that wraps new keys.
+    async fn incumbent(&self) -> Result<Key, Fault> {
+        if let Some(id) = self.named().await? {
+            return self.master.find(&id).ok_or(Fault::WrongMasterKey);
+        }
+        // Before it was written down: whichever fits what there is.
         let oldest = sqlx::query!(
             r#"SELECT user_id, key_no, wrapped AS "wrapped!" FROM vault.keys WHERE wrapped IS NOT NULL
                ORDER BY user_id, key_no LIMIT 1"#
@@ -101,31 +175,86 @@ impl Vault {
         .fetch_optional(&self.pool)
         .await
         .map_err(Fault::database("read a wrapped key"))?;
-        let Some(key) = oldest else { return Ok(()) };
-        let unwrapped = self.unwrap(UserId(key.user_id), key.key_no, Some(&key.wrapped));
-        unwrapped.map(drop).map_err(|_| Fault::WrongMasterKey)
+        let Some(oldest) = oldest else { return Ok(self.master.first()) };
+        let context = wrapping_context(UserId(oldest.user_id), oldest.key_no);
+        let fits = |key: &Key| decrypt(&key.wrapping, &oldest.wrapped, &context, WRAPPED).is_ok();
+        self.master.all().into_iter().find(fits).ok_or(Fault::WrongMasterKey)
+    }
+
+    async fn named(&self) -> Result<Option<Vec<u8>>, Fault> {
+        sqlx::query_scalar!("SELECT key_id FROM vault.master LIMIT 1")
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(Fault::database("ask which master key wraps new keys"))
+    }
+
+    /// The secrets as the database has them; `None` before they were written down.
+    async fn read_secrets(&self) -> Result<Option<Secrets>, Fault> {
+        let rows = sqlx::query!("SELECT name, wrapped, wrapped_by FROM vault.secrets ORDER BY name LIMIT 100")
+            .fetch_all(&self.pool)
+            .await
+            .map_err(Fault::database("read the vault's secrets"))?;
+        let read = |name: &str| -> Result<Option<Zeroizing<[u8; 32]>>, Fault> {
+            let Some(row) = rows.iter().find(|row| row.name == name) else { return Ok(None) };
+            let plain = self.unwrap_bytes(&row.wrapped, Some(&row.wrapped_by), &secret_context(name))?;
+            let bytes = plain.as_slice().try_into().map_err(|_| Fault::Corrupt {
+                what: "a secret of the vault",
+                source: "it has another length".into(),
+            })?;
+            Ok(Some(Zeroizing::new(bytes)))
+        };
+        let (Some(hashing), Some(answers), Some(cursors)) = (read(HASHING)?, read(ANSWERS)?, read(CURSORS)?) else {
+            return Ok(None);
+        };
+        Ok(Some(Secrets { hashing, answers: XChaCha20Poly1305::new((&*answers).into()), cursors }))
+    }
+
+    fn secrets(&self) -> &Secrets {
+        self.secrets.get().unwrap_or(&self.derived)
+    }
+
+    /// What the cursors of lists are made under: the same in all processes, whatever the master key is.
+    pub fn cursor_secret(&self) -> [u8; 32] {
+        *self.secrets().cursors
     }
 
     /// Gives a new user a data key. A user who has one keeps it.
     pub async fn create_key(&self, user: UserId) -> Result<(), Fault> {
         let key = Zeroizing::new(random::bytes::<32>());
-        let wrapped = encrypt(&self.wrapping, &key[..], &wrapping_context(user, 0));
-        sqlx::query!(
-            "INSERT INTO vault.keys (user_id, key_no, wrapped, created_at) VALUES ($1, 0, $2, $3) ON CONFLICT DO NOTHING",
-            user.0,
-            wrapped,
-            self.clock.now()
-        )
-        .execute(&self.pool)
-        .await
-        .map_err(Fault::database("create a user's key"))?;
+        for _ in 0..ROTATED_MEANWHILE {
+            let master = self.incumbent().await?;
+            // Locked, so that a rotation either comes first or sees this key.
+            let made = sqlx::query!(
+                "INSERT INTO vault.keys (user_id, key_no, wrapped, wrapped_by, created_at)
+                 SELECT $1, 0, $2, m.key_id, $3 FROM vault.master m WHERE m.key_id = $4 FOR SHARE
+                 ON CONFLICT DO NOTHING",
+                user.0,
+                master.wrap(&key[..], &wrapping_context(user, 0)),
+                self.clock.now(),
+                &master.id[..]
+            )
+            .execute(&self.pool)
+            .await
+            .map_err(Fault::database("create a user's key"))?;
+            if made.rows_affected() == 1 {
+                break;
+            }
+            match self.named().await? {
+                // They have one.
+                Some(id) if id == master.id => break,
+                Some(_) => {}
+                None => self.establish().await?,
+            }
+        }
         self.newest.remove(&user.0);
         Ok(())
     }
 
     /// Destroys a user's keys: what they sealed is forgotten, here, in `JetStream` and in every backup of the log.
-    pub async fn destroy_keys(&self, user: UserId) -> Result<(), Fault> {
-        sqlx::query!(
+    ///
+    /// Says whether there was one to destroy.
+    pub async fn destroy_keys(&self, user: UserId) -> Result<bool, Fault> {
+        let done = sqlx::query!(
             "UPDATE vault.keys SET wrapped = NULL, destroyed_at = $2 WHERE user_id = $1 AND destroyed_at IS NULL",
             user.0,
             self.clock.now()
@@ -135,7 +264,7 @@ impl Vault {
         .map_err(Fault::database("destroy a user's keys"))?;
         self.newest.remove(&user.0);
         self.keys.clear();
-        Ok(())
+        Ok(done.rows_affected() > 0)
     }
 
     /// Users who asked to be forgotten and still have a key: a process died between the fact and the destruction.
@@ -184,7 +313,7 @@ impl Vault {
                 Ok(encrypt_behind(&[FORMAT, high, low], &cipher, answer, &context))
             }
             Ok((_, DataKey::Destroyed)) | Err(Fault::Forgotten) => {
-                Ok(encrypt_behind(&[NOBODYS], &self.answers, answer, &context))
+                Ok(encrypt_behind(&[NOBODYS], &self.secrets().answers, answer, &context))
             }
             Err(fault) => Err(fault),
         }
@@ -195,7 +324,7 @@ impl Vault {
         const WHAT: &str = "a kept answer";
         let context = answer_context(scope, key);
         if let [NOBODYS, sealed @ ..] = sealed {
-            return decrypt(&self.answers, sealed, &context, WHAT);
+            return decrypt(&self.secrets().answers, sealed, &context, WHAT);
         }
         match self.key(UserId(scope), key_number(sealed)?).await? {
             DataKey::Destroyed => Err(Fault::Forgotten),
@@ -205,7 +334,7 @@ impl Vault {
 
     /// A keyed hash of something personal: equal for equal input, and nothing to guess from without the master key.
     pub fn hash(&self, scope: &str, value: &[u8]) -> [u8; 32] {
-        keyed_hash(&self.hashing, &[scope.as_bytes(), b"\0", value])
+        keyed_hash(&self.secrets().hashing, &[scope.as_bytes(), b"\0", value])
     }
 
     /// Loads the keys of many users in one round trip, so that opening a batch does not ask one by one.
@@ -222,14 +351,16 @@ impl Vault {
 
     /// All keys of these users; those that can be unwrapped are also remembered.
     async fn read_keys(&self, users: &[Uuid]) -> Result<Vec<((Uuid, i16), Result<DataKey, Fault>)>, Fault> {
-        let rows = sqlx::query!("SELECT user_id, key_no, wrapped FROM vault.keys WHERE user_id = ANY($1)", users)
-            .fetch_all(&self.pool)
-            .await
-            .map_err(Fault::database("read users' keys"))?;
+        let rows =
+            sqlx::query!("SELECT user_id, key_no, wrapped, wrapped_by FROM vault.keys WHERE user_id = ANY($1)", users)
+                .fetch_all(&self.pool)
+                .await
+                .map_err(Fault::database("read users' keys"))?;
         let mut keys = Vec::with_capacity(rows.len());
         for row in rows {
             // One that does not unwrap is the matter of who needs it: the others' facts can be read all the same.
-            let key = self.unwrap(UserId(row.user_id), row.key_no, row.wrapped.as_deref());
+            let (wrapped, wrapped_by) = (row.wrapped.as_deref(), row.wrapped_by.as_deref());
+            let key = self.unwrap(UserId(row.user_id), row.key_no, wrapped, wrapped_by);
             if let Ok(key) = &key {
                 self.keys.insert((row.user_id, row.key_no), key.clone());
             }
@@ -274,20 +405,65 @@ impl Vault {
         })
     }
 
-    fn unwrap(&self, user: UserId, key_no: i16, wrapped: Option<&[u8]>) -> Result<DataKey, Fault> {
+    fn unwrap(
+        &self,
+        user: UserId,
+        key_no: i16,
+        wrapped: Option<&[u8]>,
+        wrapped_by: Option<&[u8]>,
+    ) -> Result<DataKey, Fault> {
         let Some(wrapped) = wrapped else { return Ok(DataKey::Destroyed) };
-        let context = wrapping_context(user, key_no);
-        let key = Zeroizing::new(decrypt(
-            &self.wrapping,
-            wrapped,
-            &context,
-            "a wrapped key (is the master key the right one?)",
-        )?);
+        let key = self.unwrap_bytes(wrapped, wrapped_by, &wrapping_context(user, key_no))?;
         let cipher = XChaCha20Poly1305::new_from_slice(&key)
             .map_err(|error| Fault::Corrupt { what: "a wrapped key", source: error.to_string().into() })?;
         Ok(DataKey::Present(Arc::new(cipher)))
     }
+
+    /// Opens what a master key wrapped. That the key which did it is not known here says nothing against the bytes:
+    /// nobody is to be parked for it.
+    pub(crate) fn unwrap_bytes(
+        &self,
+        wrapped: &[u8],
+        by: Option<&[u8]>,
+        context: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, Fault> {
+        let keys = match by {
+            Some(id) => vec![self.master.find(id).ok_or(Fault::WrongMasterKey)?],
+            // From before keys had ids.
+            None => self.master.all(),
+        };
+        let mut refused = Fault::WrongMasterKey;
+        for key in keys {
+            match decrypt(&key.wrapping, wrapped, context, WRAPPED) {
+                Ok(plain) => return Ok(Zeroizing::new(plain)),
+                Err(fault) => refused = fault,
+            }
+        }
+        Err(refused)
+    }
+
+    pub(crate) fn master(&self) -> &MasterKey {
+        &self.master
+    }
+
+    pub(crate) fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.clock
+    }
 }
+
+impl Key {
+    /// Wraps a key or a secret for its place.
+    pub(crate) fn wrap(&self, plain: &[u8], context: &[u8]) -> Vec<u8> {
+        encrypt(&self.wrapping, plain, context)
+    }
+}
+
+/// How faults call what a master key wrapped.
+const WRAPPED: &str = "a wrapped key (is the master key the right one?)";
 
 /// Which of the user's keys sealed these bytes.
 pub(crate) fn key_number(sealed: &[u8]) -> Result<i16, Fault> {
@@ -334,7 +510,7 @@ impl<K: Hash + Eq, V: Clone> Keys<K, V> {
     }
 }
 
-fn keyed_hash(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
+pub(crate) fn keyed_hash(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
     let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(key).expect("HMAC takes keys of any length");
     for part in parts {
         mac.update(part);
@@ -372,8 +548,12 @@ fn fact_context(user: UserId, event: EventId, wire_type: &str) -> Vec<u8> {
     [user.0.as_bytes(), event.0.as_bytes(), wire_type.as_bytes()].concat()
 }
 
-fn wrapping_context(user: UserId, key_no: i16) -> Vec<u8> {
+pub(crate) fn wrapping_context(user: UserId, key_no: i16) -> Vec<u8> {
     [&user.0.as_bytes()[..], &key_no.to_be_bytes()].concat()
+}
+
+pub(crate) fn secret_context(name: &str) -> Vec<u8> {
+    [b"secret of the vault\0", name.as_bytes()].concat()
 }
 
 fn answer_context(scope: Uuid, key: &str) -> Vec<u8> {

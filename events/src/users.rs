@@ -38,7 +38,7 @@ pub struct Profile {
 pub mod user {
     use std::fmt;
 
-    use super::{Deserialize, Profile, Serialize, Value, facts};
+    use super::{DateTime, Deserialize, Profile, Serialize, Utc, Value, facts};
 
     facts! {
         /// What happens to an account.
@@ -51,6 +51,10 @@ pub mod user {
         PreferencesChanged(PreferencesChanged) = "users.preferences_changed" 1 []
         #[doc = "A user got another password."]
         PasswordChanged(PasswordChanged) = "users.password_changed" 1 []
+        #[doc = "A user asked to be forgotten, which happens when the time of grace is over."]
+        ErasureRequested(ErasureRequested) = "users.erasure_requested" 1 []
+        #[doc = "A user wants to stay after all."]
+        ErasureCancelled(ErasureCancelled) = "users.erasure_cancelled" 1 []
         #[doc = "A user asked to be forgotten; the key is destroyed next."]
         Erased(Erased) = "users.erased" 1 []
     }
@@ -102,6 +106,17 @@ pub mod user {
             f.debug_struct("PasswordChanged").field("password_hash", &"(secret)").finish()
         }
     }
+
+    /// A user asked to be forgotten, which happens when the time of grace is over.
+    #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+    pub struct ErasureRequested {
+        /// When the grace is over.
+        pub due_at: DateTime<Utc>,
+    }
+
+    /// A user wants to stay after all.
+    #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+    pub struct ErasureCancelled {}
 
     /// A user asked to be forgotten; the key is destroyed next.
     #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

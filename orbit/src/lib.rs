@@ -2,7 +2,7 @@
 //! that sees every process.
 //!
 //! Reading order: [`cli`] (the words) · [`up`] (servers, secrets, schema, all roles in one process) · [`serve`] (one
-//! role) · [`schema`] (migrations) · [`doctor`] · [`verify`] · [`audit`] · [`parked`] · `projections` · `rebuild` ·
+//! role) · [`schema`] (migrations) · [`doctor`] · [`verify`] · [`audit`] · [`parked`] · [`keys`] · `projections` · `rebuild` ·
 //! `replay` · [`backup`] · [`restore`] · [`settings`] · [`mod@bench`].
 
 pub mod audit;
@@ -12,6 +12,7 @@ pub mod cli;
 mod completions;
 pub mod doctor;
 mod failure;
+pub mod keys;
 pub mod parked;
 mod place;
 mod print;

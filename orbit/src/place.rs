@@ -91,7 +91,7 @@ impl Place {
     pub async fn open(mut self: Box<Self>, name: &str) -> anyhow::Result<Open> {
         let environment = self.environment.environment;
         beside(&self.home.locate()?, environment, &mut self.database, &mut self.keys)?;
-        let master_key = MasterKey::new(*self.keys.master_key(environment)?.expose());
+        let master_key = MasterKey::from_args(&self.keys, environment)?;
         let path = Some(orbit_projector::SEARCH_PATH);
         let pool = postgres::connect_as(&self.database, name, path, orbit_projector::ROLE).await?;
         let clock = Clock::system();

@@ -100,6 +100,11 @@ fn every_process_is_given_its_servers_and_keys_and_migrate_no_keys() {
 fn no_secret_has_a_default() {
     let text = read("docker-compose.yml");
     for (name, rest) in interpolations(&text) {
+        if name.ends_with("_PREVIOUS") {
+            // Most of the time there is none.
+            assert_eq!(rest, ":-", "${{{name}{rest}}}");
+            continue;
+        }
         let secret = ["PASSWORD", "KEY", "SECRET", "URL"].iter().any(|sign| name.contains(sign));
         assert_eq!(rest.starts_with(":?set "), secret, "${{{name}{rest}}}");
     }

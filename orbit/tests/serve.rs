@@ -121,3 +121,77 @@ async fn append_unknown(database: &str, stream: &str) {
                FROM head, stream, log.events e WHERE e.stream_id = $1::uuid AND e.version = 1";
     sqlx::query(sql).bind(stream).execute(&mut connection).await.unwrap();
 }
+
+/// The first page of somebody's lists, or the one after a cursor: the status, and the cursor of the next.
+async fn page(address: &str, token: &str, cursor: Option<&str>) -> (u16, Option<String>) {
+    let cursor = cursor.map(|cursor| format!("&cursor={cursor}")).unwrap_or_default();
+    let request = client().get(format!("{address}/api/v1/activities?limit=1{cursor}")).bearer_auth(token);
+    let response = request.send().await.unwrap();
+    let status = response.status().as_u16();
+    let body: Value = response.json().await.unwrap();
+    (status, body["next_cursor"].as_str().map(str::to_owned))
+}
+
+async fn login(address: &str, email: &str) -> (reqwest::StatusCode, Value) {
+    let body = json!({"email": email, "password": "Correct-Horse-1"});
+    let response = client().post(format!("{address}/api/v1/auth/login")).json(&body).send().await.unwrap();
+    (response.status(), response.json().await.unwrap())
+}
+
+#[tokio::test]
+async fn the_master_key_is_rotated_below_running_processes_and_nobody_notices() {
+    let (database, nats) = (orbit_testing::database().await, orbit_testing::nats().await);
+    let signing_key = generate_signing_key();
+    let directory = tempfile::tempdir().unwrap();
+    let (old, new) = (directory.path().join("old"), directory.path().join("new"));
+    std::fs::write(&old, generate_master_key()).unwrap();
+    let (old, new) = (old.to_str().unwrap(), new.to_str().unwrap());
+    let settings = |key, previous| {
+        [
+            ("DATABASE_URL", database.url()),
+            ("NATS_URL", nats.url()),
+            ("ORBIT_NATS_PREFIX", nats.prefix()),
+            ("ORBIT_SIGNING_KEY", signing_key.as_str()),
+            ("ORBIT_MASTER_KEY_FILE", key),
+            ("ORBIT_MASTER_KEY_PREVIOUS_FILE", previous),
+        ]
+    };
+    let start = |name, settings: &[(&str, &str)]| Process::start(name, settings);
+    // There is no second key yet: its file will be read when it is needed.
+    let before = ["command-api", "projector", "query-api"].map(|name| start(name, &settings(old, new)));
+    for process in &before {
+        until("it is ready", || async { process.is_ready() }).await;
+    }
+    let (commands, queries) = (before[0].address(), before[2].address());
+    let token = register(&commands, "ada@example.org").await;
+    post(&commands, "/api/v1/tasks", &token, &json!({ "title": "Before" })).await;
+    until("it is read", || async { titles(&queries, &token).await == ["Before"] }).await;
+    let (status, cursor) = page(&queries, &token, None).await;
+    assert!(status == 200 && cursor.is_some());
+
+    std::fs::write(new, generate_master_key()).unwrap();
+    let (done, said) = ask(&["keys", "rotate"], &settings(new, old));
+    assert!(done && said.contains("1 keys were wrapped anew"), "{said}");
+    let (done, said) = ask(&["keys", "status"], &settings(new, ""));
+    assert!(done && said.contains("0 keys are wrapped by another one"), "{said}");
+
+    // The same processes go on, with whoever was there and whoever comes.
+    assert_eq!(login(&commands, "ada@example.org").await.0, 200);
+    let grace = register(&commands, "grace@example.org").await;
+    post(&commands, "/api/v1/tasks", &grace, &json!({ "title": "After" })).await;
+    until("it is read", || async { titles(&queries, &grace).await == ["After"] }).await;
+    assert_eq!(page(&queries, &token, cursor.as_deref()).await.0, 200);
+    let said = common::refused(orbit().args(["serve", "command-api"]).envs(settings(old, "")).env("ORBIT_PORT", "0"));
+    assert!(said.contains("another master key: set ORBIT_MASTER_KEY to that one"), "{said}");
+    drop(before);
+
+    let after = ["command-api", "query-api"].map(|name| start(name, &settings(new, "")));
+    for process in &after {
+        until("it is ready", || async { process.is_ready() }).await;
+    }
+    let (commands, queries) = (after[0].address(), after[1].address());
+    let (status, tokens) = login(&commands, "ada@example.org").await;
+    assert_eq!(status, 200, "{tokens}");
+    assert_eq!(page(&queries, &token, cursor.as_deref()).await.0, 200, "a cursor from before");
+    assert_eq!(titles(&queries, &token).await, ["Before"]);
+}

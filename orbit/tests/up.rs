@@ -178,3 +178,31 @@ async fn the_demo_is_filled_once() {
     }
     assert_eq!(counts[0], counts[1]);
 }
+
+#[tokio::test]
+async fn the_master_key_of_a_home_is_rotated_below_a_running_orbit() {
+    let home = TestHome::new().await;
+    let key = |name: &str| fs::read_to_string(home.path().join("secrets").join(name));
+    let up = Up::start(&home, &[]);
+    let ada = up.register("ada@example.org").await;
+    up.post("/api/v1/tasks", &ada, &json!({ "title": "Before" })).await;
+    let old = key("master-key").unwrap();
+    let rotated = orbit().args(["keys", "rotate"]).env("ORBIT_HOME", home.path()).output().unwrap();
+    let said = String::from_utf8([rotated.stdout, rotated.stderr].concat()).unwrap();
+    assert!(rotated.status.success() && said.contains("1 keys were wrapped anew"), "{said}");
+    assert_ne!(key("master-key").unwrap(), old);
+    assert_eq!(mode(&home.path().join("secrets/master-key")), 0o600);
+    assert!(key("master-key-next").is_err(), "it has taken its place");
+    // The one that runs has looked for the new key when it was needed.
+    let grace = up.register("grace@example.org").await;
+    for (who, title) in [(&ada, "Ada's"), (&grace, "Grace's")] {
+        assert_eq!(up.post("/api/v1/tasks", who, &json!({ "title": title })).await.0, 201);
+    }
+    up.stop();
+    let up = Up::start(&home, &[]);
+    until("both are read", || async {
+        up.titles(&ada).await == ["Before", "Ada's"] && up.titles(&grace).await == ["Grace's"]
+    })
+    .await;
+    up.stop();
+}

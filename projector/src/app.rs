@@ -16,6 +16,7 @@ use crate::{
     config::Config,
     projections, rebuild,
     runner::{self, Deps},
+    scrub,
 };
 
 /// The role that the projector's connections take.
@@ -50,7 +51,7 @@ pub enum Fault {
 
 /// Connects, starts to project, and serves health and metrics at `listener` until `shutdown`.
 pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> Result<(), Fault> {
-    let master_key = MasterKey::new(*config.keys.master_key(config.environment.environment)?.expose());
+    let master_key = MasterKey::from_args(&config.keys, config.environment.environment)?;
     let pool = postgres::connect_as(&config.database, NAME, Some(SEARCH_PATH), ROLE).await?;
     let nats = nats::connect(&config.nats, NAME, FirstConnection::Retried).await?;
     let clock = Clock::system();
@@ -69,11 +70,12 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> R
     Ok(shutdown.finish(GRACE).await?)
 }
 
-/// Starts to project everything, until `shutdown`: for a process that has other roles too.
+/// Starts to project everything, and to scrub after erasures, until `shutdown`: for a process that has other roles too.
 pub fn start(deps: Deps, shutdown: &Shutdown) {
     postgres::observe(deps.pool.clone(), POOL, shutdown);
     let Deps { pool, log, vault, clock, .. } = deps.clone();
     let rebuilds = rebuild::watch(rebuild::Deps { pool, log, vault, clock }, shutdown.clone());
     shutdown.spawn("projector.rebuilds", rebuilds);
+    shutdown.spawn("projector.scrub", scrub::run(deps.pool.clone(), shutdown.clone()));
     runner::start(deps, projections::ALL, shutdown);
 }

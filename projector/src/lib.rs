@@ -1,7 +1,8 @@
 //! The projector: folds facts into read models, live and from the log.
 //!
 //! In reading order: [`projection`] says what a projection is, [`projections`] are the ones there are, [`runner`] keeps
-//! them going, [`parked`] is what they could not apply, [`rebuild`] fills their tables anew. Kept here: invariant 4 (rows and checkpoint commit together) and
+//! them going, [`parked`] is what they could not apply, [`rebuild`] fills their tables anew, [`scrub`] rids pages of what
+//! was erased. Kept here: invariant 4 (rows and checkpoint commit together) and
 //! the reading half of invariant 3 (Postgres is the truth, NATS is speed).
 
 mod app;
@@ -13,6 +14,7 @@ pub mod projections;
 pub mod rebuild;
 pub mod runner;
 pub mod scratch;
+pub mod scrub;
 pub mod verify;
 
 pub use app::{Fault, ROLE, SEARCH_PATH, run, start};

@@ -177,6 +177,15 @@ pub(crate) async fn streams_among(
     .map_err(Fault::database("look for parked streams"))
 }
 
+/// Gives up on everything that is parked of users who were erased.
+pub(crate) async fn forget(connection: &mut PgConnection, projection: &str, users: &[Uuid]) -> Result<(), Fault> {
+    sqlx::query!("DELETE FROM parked WHERE projection = $1 AND user_id = ANY($2)", projection, users)
+        .execute(connection)
+        .await
+        .map_err(Fault::database("forget what is parked of erased users"))?;
+    Ok(())
+}
+
 /// Parks facts.
 pub(crate) async fn insert(
     connection: &mut PgConnection,

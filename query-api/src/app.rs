@@ -8,7 +8,7 @@ use axum::{
     middleware::{Next, from_fn_with_state},
     response::Response,
 };
-use orbit_event_store::{Log, MasterKey, Vault};
+use orbit_event_store::{Log, MasterKey, Vault, exports::Exports};
 use orbit_events::Partitions;
 use orbit_platform::{
     auth::{Admins, Caller, Guard, SetupFault, TokenVerifier, guard},
@@ -65,10 +65,8 @@ pub struct Parts {
     pub nats_prefix: String,
     /// The time: what today is.
     pub clock: Clock,
-    /// Opens what the log says of API tokens.
+    /// Opens what the log says of API tokens, and the secret behind cursors.
     pub master_key: MasterKey,
-    /// Makes cursors: `CursorKey::derive` of the master key, so that all processes agree.
-    pub cursor_key: CursorKey,
     /// Verifies access tokens.
     pub verifier: TokenVerifier,
     /// Who may administer.
@@ -133,6 +131,7 @@ struct Inner {
     cursors: CursorKey,
     clock: Clock,
     admins: Admins,
+    exports: Exports,
 }
 
 impl Reads {
@@ -172,6 +171,10 @@ impl Reads {
         &self.0.cursors
     }
 
+    pub(crate) fn exports(&self) -> &Exports {
+        &self.0.exports
+    }
+
     pub(crate) fn clock(&self) -> &Clock {
         &self.0.clock
     }
@@ -203,15 +206,17 @@ impl App {
         // Asked where the rows are: the primary may be away when this process starts.
         vault.require_fit().await?;
         let at_primary = Vault::new(primary.clone(), &parts.master_key, clock.clone());
+        // Jobs are rows that change: a replica may not know of one yet.
+        let exports = Exports::new(primary.clone(), at_primary.clone(), clock.clone());
         let past = Past::new(&primary, parts.as_of_connections, at_primary.clone(), shutdown);
         let (log, vault_of_tokens) = (Log::new(primary.clone()), at_primary);
         let api_tokens = Arc::new(LoggedApiTokens { log, vault: vault_of_tokens, clock: clock.clone() });
         // A read takes hardly longer than the check of a signature.
         let verifier = parts.verifier.remembering(REMEMBERED_TOKENS);
         let guard = Guard::with_api_tokens(verifier, parts.user_limit, api_tokens.clone());
-        let (sessions, cursors) = (Sessions::new(), parts.cursor_key);
-        let admins = parts.admins;
-        let reads = Inner { pool, freshness, past, sessions, api_tokens, streams, vault, cursors, clock, admins };
+        let (sessions, cursors, admins) = (Sessions::new(), CursorKey::new(vault.cursor_secret()), parts.admins);
+        let reads =
+            Inner { pool, freshness, past, sessions, api_tokens, streams, vault, cursors, clock, admins, exports };
         let reads = Reads(Arc::new(reads));
         Ok(Self { reads, primary, nats, guard, search_limit: parts.search_limit })
     }
@@ -270,7 +275,7 @@ pub async fn run(listener: TcpListener, config: Config, told: Description, shutd
     let environment = config.environment.environment;
     let verifier = TokenVerifier::from_args(&config.auth, environment, clock.clone())?;
     let jwks = verifier.jwks().clone();
-    let master_key = config.keys.master_key(environment)?;
+    let master_key = MasterKey::from_args(&config.keys, environment)?;
     let primary = connect(&config.database).await?;
     let pool = match config.replica.instead_of(&config.database) {
         Some(replica) => connect(&replica).await?,
@@ -284,8 +289,7 @@ pub async fn run(listener: TcpListener, config: Config, told: Description, shutd
         nats,
         nats_prefix: config.nats.nats_prefix.clone(),
         clock,
-        cursor_key: CursorKey::derive(master_key.expose()),
-        master_key: MasterKey::new(*master_key.expose()),
+        master_key,
         verifier,
         admins: Admins::from_args(&config.auth, environment),
         user_limit: RateLimiter::new("user", config.http.rate_user),

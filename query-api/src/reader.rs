@@ -10,6 +10,7 @@ use axum::{
     http::request::Parts,
 };
 use chrono::{DateTime, Utc};
+use orbit_event_store::exports::Exports;
 use orbit_events::UserId;
 use orbit_platform::{
     auth::{Caller, TokenKind},
@@ -125,6 +126,12 @@ impl<C: Context> Reader<C> {
             TokenKind::Session => self.reads.sessions().check(self.reads.pool(), &self.caller).await,
             TokenKind::Api { id } => self.reads.api_tokens().check(id).await,
         }
+    }
+
+    /// Archives; only for who is logged in on a device (403 otherwise).
+    pub fn exports(&self) -> Result<(&Exports, Uuid), ApiError> {
+        self.caller.require_session()?;
+        Ok((self.reads.exports(), self.whose.user_id))
     }
 
     /// What time it is for this read: that of the request, or of the moment that it asks for.

@@ -187,6 +187,10 @@ pub(crate) fn plan(runtime: &Runtime, setup: &Setup, dir: PathBuf, port: u16) ->
             // A new segment of the write-ahead log filled with zeros first would stop all commits for tens of
             // milliseconds, several times a second while a young database is busy. Durability is the same.
             set("wal_init_zero", "off");
+            // A segment that was reused would keep what it held until it is written over: of somebody who was erased, too.
+            set("wal_recycle", "off");
+            // Nor are the values of a row that is refused to be found in the server's log.
+            set("log_error_verbosity", "terse");
         }
         Tuning::Scratch => {
             set("max_connections", "300");

@@ -20,6 +20,8 @@ pub const POSTGRES_PASSWORD: &str = "postgres-password";
 pub const NATS_PASSWORD: &str = "nats-password";
 /// [`GENERATED`] and 32 random bytes in Base64: seals the users' keys.
 pub const MASTER_KEY: &str = "master-key";
+/// The master key that a rotation rotates to, until it takes the place of the other.
+pub const NEXT_MASTER_KEY: &str = "master-key-next";
 /// What signs access tokens; made by the caller of [`Secrets::get_or_create`], who knows the algorithm.
 pub const SIGNING_KEY: &str = "signing-key";
 /// What signs checkpoints of the log; made like [`SIGNING_KEY`].
@@ -81,7 +83,14 @@ impl Secrets {
         Ok(text.trim_end().to_owned())
     }
 
-    /// The file of this secret, for messages.
+    /// Gives one secret the place of another, which is gone then. There is no moment at which neither is there.
+    pub fn take_over(&self, from: &str, place: &str) -> Result<(), Fault> {
+        let (from, to) = (self.path(from), self.path(place));
+        let moved = fs::rename(&from, &to).and_then(|()| fs::File::open(&self.dir)?.sync_all());
+        moved.attempt(|| format!("move {} to {}", from.display(), to.display()))
+    }
+
+    /// The file of this secret.
     pub fn path(&self, name: &str) -> PathBuf {
         self.dir.join(name)
     }

@@ -85,14 +85,6 @@ impl<P> Write<P> {
         let answer = transact(&self.app, self.origin(), self.mode(body), decide).await?;
         Ok(reply::respond(answer))
     }
-
-    /// What [`run`](Self::run) does, for who has something to do before the answer goes out.
-    pub async fn transact<F>(&self, body: &[u8], decide: impl FnMut(Unit) -> F + Send) -> Result<Answer<Reply>>
-    where
-        F: Future<Output = Result<Reply>> + Send,
-    {
-        transact(&self.app, self.origin(), self.mode(body), decide).await
-    }
 }
 
 impl<P: Sync> Write<P> {

@@ -39,9 +39,15 @@ impl Reply {
         Ok(Self { status: StatusCode::CREATED.as_u16(), location: Some(location), ..Self::ok(view)? })
     }
 
-    /// 202 with a body that names what to follow, and where that is.
-    pub fn accepted(view: &impl Serialize, location: String) -> Result<Self> {
-        Ok(Self { status: StatusCode::ACCEPTED.as_u16(), ..Self::created(view, location)? })
+    /// 202 with a body: it is done later.
+    pub fn accepted(view: &impl Serialize) -> Result<Self> {
+        Ok(Self { status: StatusCode::ACCEPTED.as_u16(), ..Self::ok(view)? })
+    }
+
+    /// With where it is.
+    #[must_use]
+    pub fn at(self, location: String) -> Self {
+        Self { location: Some(location), ..self }
     }
 
     /// 204.

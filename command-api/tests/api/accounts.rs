@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::common::{Api, PASSWORD, Session, id, titled};
+use crate::common::{Api, PASSWORD, Session, titled};
 
 #[tokio::test]
 async fn registering_opens_an_account_with_four_lists_and_logs_in() {
@@ -146,52 +146,5 @@ async fn another_password_logs_out_the_other_devices() {
     };
     login(PASSWORD).await.refused(401, "invalid_credentials");
     login("Battery staple 2").await.expect(200);
-    api.stop().await;
-}
-
-#[tokio::test]
-async fn an_erased_user_is_forgotten() {
-    let api = Api::new().await;
-    let ada = api.register("ada@example.org").await;
-    let token = json!({"name": "script", "scopes": ["tasks:write"]});
-    let token = api.post("/auth/tokens").by(&ada).json(&token).send().await.expect(201).body;
-    let task = api.task(&ada, titled("Secret plan")).await;
-    let erase = |password: &str| api.delete("/auth/me").by(&ada).json(&json!({ "password": password })).send();
-    erase("Wrong horse 1").await.refused(422, "wrong_password");
-    let before = api.facts().await;
-    erase(PASSWORD).await.expect(204);
-    let mut types = api.types_after(before).await;
-    types.sort();
-    assert_eq!(types, ["api_tokens.revoked", "logins.logged_out", "users.erased"]);
-    let keys: i64 = sqlx::query_scalar("SELECT count(*) FROM vault.keys WHERE destroyed_at IS NULL")
-        .fetch_one(api.database.pool())
-        .await
-        .unwrap();
-    assert_eq!(keys, 0);
-    // Nothing that belonged to the account works any more.
-    api.post("/tasks").by(&ada).json(&titled("x")).send().await.refused(401, "invalid_token");
-    let token = token["token"].as_str().unwrap();
-    api.post("/tasks").bearer(token).json(&titled("x")).send().await.refused(401, "invalid_token");
-    let refresh = json!({"refresh_token": ada.refresh});
-    api.post("/auth/refresh").json(&refresh).send().await.expect(401);
-    let login = json!({"email": "ada@example.org", "password": PASSWORD});
-    api.post("/auth/login").json(&login).send().await.refused(401, "invalid_credentials");
-    // Others may have the address, and find nothing of what was there.
-    let other = api.register("Ada@example.org").await;
-    api.patch(&format!("/tasks/{}", id(&task))).by(&other).json(&titled("x")).send().await.expect(404);
-    let body = json!({"title": "x", "parent_id": id(&task)});
-    api.post("/tasks").by(&other).json(&body).send().await.refused(422, "parent_not_found");
-    api.stop().await;
-}
-
-#[tokio::test]
-async fn a_dry_run_of_an_erasure_erases_nothing() {
-    let api = Api::new().await;
-    let ada = api.register("ada@example.org").await;
-    let facts = api.facts().await;
-    let erase = api.delete("/auth/me?dry_run=true").by(&ada).json(&json!({ "password": PASSWORD }));
-    assert_eq!(erase.send().await.expect(200).body["facts"].as_array().unwrap().len(), 2);
-    assert_eq!(api.facts().await, facts);
-    api.task(&ada, titled("Still here")).await;
     api.stop().await;
 }

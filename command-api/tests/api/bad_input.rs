@@ -296,7 +296,7 @@ async fn a_verb_without_fields_refuses_what_it_does_not_know_and_what_is_too_lar
         route.call(&api, &ada).raw(large).send().await.refused(413, "body_too_large");
         verbs.push(route.path);
     }
-    assert_eq!(verbs.len(), 5, "{verbs:?}");
+    assert_eq!(verbs.len(), 7, "{verbs:?}");
     assert_eq!(api.facts().await, facts);
     api.post("/auth/logout").by(&ada).json(&json!({})).send().await.expect(204);
     api.stop().await;

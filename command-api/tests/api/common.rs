@@ -38,6 +38,7 @@ pub struct Api {
     pub database: TestDatabase,
     pub auth: AuthArgs,
     pub document: Value,
+    pub app: App,
     router: Router,
     shutdown: Shutdown,
     nats: TestNats,
@@ -85,17 +86,22 @@ impl Api {
         let (router, document) = app.routes().split_for_parts();
         let document = orbit_platform::http::docs::document(&document);
         let router = serve_layers(router, &config.http);
-        Self { clock, database, auth: config.auth, document, router, shutdown, nats }
+        Self { clock, database, auth: config.auth, document, app, router, shutdown, nats }
     }
 
     /// Another process over the same database: with caches and a batcher of its own.
     pub async fn another(&self) -> Router {
+        let config = Config::parse_from(["orbit-command-api", "--trusted-proxies", "1"]);
+        serve_layers(self.another_app().await.routes().into(), &config.http)
+    }
+
+    /// That process, without a listener.
+    pub async fn another_app(&self) -> App {
         let mut config = Config::parse_from(["orbit-command-api", "--trusted-proxies", "1"]);
         config.database.database_url = Secret::new(self.database.url());
         config.auth = self.auth.clone();
         let parts = parts(&config, self.clock.clone(), &self.nats, Limited::default()).await;
-        let app = App::start(parts, &self.shutdown).await.unwrap();
-        serve_layers(app.routes().into(), &config.http)
+        App::start(parts, &self.shutdown).await.unwrap()
     }
 
     pub fn advance(&self, by: TimeDelta) {
@@ -180,6 +186,7 @@ async fn parts(config: &Config, clock: Clock, nats: &TestNats, limited: Limited)
         login_limit: RateLimiter::new("login", limited.login),
         refresh_limit: RateLimiter::new("refresh", limited.refresh),
         refresh_ttl: TimeDelta::days(30),
+        erasure_grace: TimeDelta::days(7),
         limits: Limits::default(),
         history: History::default(),
     }

@@ -8,6 +8,8 @@ mod batch;
 mod common;
 mod connections;
 mod document;
+mod erasure;
+mod exports;
 mod follow_ups;
 mod lists;
 mod logins;

@@ -1,8 +1,12 @@
 //! An account: profile, preferences, password. Its e-mail address is unique over all users.
 
+use chrono::{DateTime, Utc};
 use orbit_events::{
     UserId, users,
-    users::user::{Erased, Event, PasswordChanged, PreferencesChanged, ProfileChanged, Registered},
+    users::user::{
+        Erased, ErasureCancelled, ErasureRequested, Event, PasswordChanged, PreferencesChanged, ProfileChanged,
+        Registered,
+    },
 };
 use serde_json::{Map, Value, from_value, json};
 use uuid::Uuid;
@@ -12,6 +16,8 @@ use crate::{Aggregate, Claim, Context, Fields, Secret, aggregate::rejections, un
 
 /// Scope of the claim on an e-mail address.
 pub const EMAIL: &str = "users.email";
+/// Scope of the claim on a place among the erasures that are due: [`erasure_key`], so that they are found in order of time.
+pub const ERASURE_DUE: &str = "users.erasure_due";
 
 /// The aggregate.
 #[derive(Debug)]
@@ -40,6 +46,8 @@ pub struct Present {
     pub profile: users::Profile,
     /// The clients' own.
     pub preferences: Map<String, Value>,
+    /// When the user is to be forgotten, if they asked for it.
+    pub erasure_due_at: Option<DateTime<Utc>>,
 }
 
 impl State {
@@ -88,7 +96,14 @@ pub enum Command {
         /// Argon2id, PHC string, of the new password.
         password_hash: Secret,
     },
-    /// Forget the user.
+    /// Forget the user when the time of grace is over. Asked for again, the first time stays.
+    RequestErasure {
+        /// When the grace is over.
+        due_at: DateTime<Utc>,
+    },
+    /// Stay after all.
+    CancelErasure,
+    /// Forget the user, whose time of grace is over.
     Erase,
 }
 
@@ -173,6 +188,7 @@ rejections! {
     NotFound = "user_not_found", NotFound, "there is no such user";
     AlreadyRegistered = "already_registered", Conflict, "this user is registered already";
     Erased = "user_erased", Gone, "this user was erased";
+    ErasureNotDue = "erasure_not_due", Conflict, "the user did not ask to be forgotten, or has time left";
     PreferencesTooLong = "preferences_too_long", Invalid on "preferences",
         "the preferences would have more than {MAX_BYTES} bytes as JSON";
 }
@@ -183,7 +199,7 @@ impl Aggregate for User {
     type Command = Command;
     type Rejection = Rejection;
 
-    fn decide(state: &State, command: Command, _: &Context) -> Result<Vec<Event>, Rejection> {
+    fn decide(state: &State, command: Command, context: &Context) -> Result<Vec<Event>, Rejection> {
         match command {
             Command::Register { email, password_hash, profile } => register(state, email, &password_hash, *profile),
             Command::Edit(edit) => edition(state.get()?, *edit),
@@ -193,9 +209,20 @@ impl Aggregate for User {
                 let changed = PasswordChanged { password_hash: password_hash.expose().to_owned() };
                 Ok(if same { vec![] } else { vec![changed.into()] })
             }
+            Command::RequestErasure { due_at } => Ok(match state.get()?.erasure_due_at {
+                None => vec![ErasureRequested { due_at }.into()],
+                Some(_) => vec![],
+            }),
+            Command::CancelErasure => Ok(match state.get()?.erasure_due_at {
+                Some(_) => vec![ErasureCancelled {}.into()],
+                None => vec![],
+            }),
             Command::Erase => match state {
                 State::Absent => Err(Rejection::NotFound),
-                State::Present(_) => Ok(vec![Erased {}.into()]),
+                State::Present(user) if user.erasure_due_at.is_some_and(|due_at| due_at <= context.now) => {
+                    Ok(vec![Erased {}.into()])
+                }
+                State::Present(_) => Err(Rejection::ErasureNotDue),
                 State::Erased => Ok(vec![]),
             },
         }
@@ -208,6 +235,7 @@ impl Aggregate for User {
                 password_hash: Secret::new(&registered.password_hash),
                 profile: registered.profile.clone(),
                 preferences: Map::new(),
+                erasure_due_at: None,
             })),
             Event::ProfileChanged(changed) => state.with(|user| user.profile.clone_from(&changed.profile)),
             Event::PreferencesChanged(changed) => {
@@ -217,16 +245,22 @@ impl Aggregate for User {
             Event::PasswordChanged(changed) => {
                 state.with(|user| user.password_hash = Secret::new(&changed.password_hash))
             }
+            Event::ErasureRequested(requested) => state.with(|user| user.erasure_due_at = Some(requested.due_at)),
+            Event::ErasureCancelled(ErasureCancelled {}) => state.with(|user| user.erasure_due_at = None),
             Event::Erased(Erased {}) => State::Erased,
         }
     }
 
-    fn claims(state: &State, _: Uuid, _: UserId) -> Vec<Claim> {
-        state.present().map(|user| folded_claim(&user.email.to_lowercase())).into_iter().collect()
+    fn claims(state: &State, id: Uuid, _: UserId) -> Vec<Claim> {
+        let Some(user) = state.present() else { return vec![] };
+        let due = user.erasure_due_at.map(|due_at| Claim::ordered(ERASURE_DUE, &[&erasure_key(due_at), id.as_bytes()]));
+        [Some(folded_claim(&user.email.to_lowercase())), due].into_iter().flatten().collect()
     }
 
     fn fields(state: &State) -> Fields {
-        let Some(Present { email, profile, preferences, .. }) = state.present() else { return Fields::new() };
+        let Some(Present { email, profile, preferences, erasure_due_at, .. }) = state.present() else {
+            return Fields::new();
+        };
         let users::Profile { name, avatar_url, time_zone, locale, working_hours } = profile;
         Fields::from([
             ("email", json!(email)),
@@ -236,6 +270,7 @@ impl Aggregate for User {
             ("locale", json!(locale)),
             ("working_hours", json!(working_hours)),
             ("preferences", json!(preferences)),
+            ("erasure_due_at", json!(erasure_due_at)),
         ])
     }
 
@@ -252,6 +287,12 @@ impl Aggregate for User {
 /// The claim on an address, by which an account is found.
 pub fn email_claim(email: &Email) -> Claim {
     folded_claim(&email.folded())
+}
+
+/// A moment as the beginning of a key in [`ERASURE_DUE`]: earlier moments sort before later ones.
+pub fn erasure_key(at: DateTime<Utc>) -> [u8; 8] {
+    // Before 1970 nobody was here; whatever claims so is due.
+    u64::try_from(at.timestamp_micros()).unwrap_or(0).to_be_bytes()
 }
 
 fn folded_claim(folded: &str) -> Claim {

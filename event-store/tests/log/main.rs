@@ -2,12 +2,14 @@
 #![allow(clippy::unwrap_used, reason = "tests; the helpers too")]
 
 mod attempts;
+mod exports;
 mod facts;
 mod idempotency;
 mod outage;
 mod positions;
 mod relay;
 mod replay;
+mod rotation;
 mod secrecy;
 mod unit;
 mod world;

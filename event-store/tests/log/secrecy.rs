@@ -149,6 +149,13 @@ async fn registered(store: &EventStore) -> Person {
     person
 }
 
+/// Without any time of grace.
+async fn erase(person: &Person) {
+    let due_at = person.store.clock().now();
+    person.run::<User>(person.id.0, user::Command::RequestErasure { due_at }).await.unwrap();
+    person.run::<User>(person.id.0, user::Command::Erase).await.unwrap();
+}
+
 async fn snapshot(world: &World) -> String {
     let sql = "SELECT string_agg(e::text, ' ' ORDER BY position) FROM log.events e";
     sqlx::query_scalar(sql).fetch_one(world.pool()).await.unwrap()
@@ -160,7 +167,7 @@ async fn a_forgotten_user_leaves_the_facts_as_they_were_and_nothing_to_read_in_t
     let store = world.store().await;
     let (person, stays) = (registered(&store).await, registered(&store).await);
     let (task, label) = (write_down(&person, TITLE).await, stays.label("stays").await.unwrap());
-    person.run::<User>(person.id.0, user::Command::Erase).await.unwrap();
+    erase(&person).await;
     let before = snapshot(&world).await;
     store.forget(person.id).await.unwrap();
 
@@ -192,7 +199,7 @@ async fn an_answer_that_a_backup_kept_does_not_open_once_its_user_is_forgotten()
     write_down(&person, TITLE).await;
     let kept = "CREATE TABLE public.backup AS SELECT * FROM log.commands";
     sqlx::raw_sql(kept).execute(world.pool()).await.unwrap();
-    person.run::<User>(person.id.0, user::Command::Erase).await.unwrap();
+    erase(&person).await;
     store.forget(person.id).await.unwrap();
     let restored = "INSERT INTO log.commands SELECT * FROM public.backup";
     assert_eq!(sqlx::raw_sql(restored).execute(world.pool()).await.unwrap().rows_affected(), 1);
@@ -228,7 +235,7 @@ async fn an_erasure_that_a_crash_cut_short_is_finished_by_the_next_sweep() {
     let store = world.store().await;
     let (person, stays) = (registered(&store).await, registered(&store).await);
     // The fact is in the log, and the process dies before the key is destroyed.
-    person.run::<User>(person.id.0, user::Command::Erase).await.unwrap();
+    erase(&person).await;
     assert_eq!(store.vault().unfinished_erasures().await.unwrap(), [person.id]);
     let next = world.store().await;
     eventually(SOON, || async { next.vault().unfinished_erasures().await.unwrap().is_empty() }).await;
@@ -245,7 +252,7 @@ async fn what_another_process_has_forgotten_is_not_served_from_a_cache_for_long(
     let person = registered(&here).await;
     let id = person.label("red").await.unwrap();
     assert!(here.load::<Label>(id).await.unwrap().is_some());
-    person.at(&there).run::<User>(person.id.0, user::Command::Erase).await.unwrap();
+    erase(&person.at(&there)).await;
     there.forget(person.id).await.unwrap();
     world.clock.advance(TimeDelta::seconds(61));
     let told = here.load::<Label>(id).await;

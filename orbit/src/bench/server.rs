@@ -11,13 +11,12 @@ use orbit_event_store::{EventStore, Limits, Log, Vault, relay::History};
 use orbit_platform::{
     auth::{self, Admins, Guard, TokenSigner, TokenVerifier},
     config::{AuthArgs, Environment, HttpArgs, Secret, generate_signing_key},
-    http::{cursor::CursorKey, layers::serve_layers, limits::RateLimiter, serve},
+    http::{layers::serve_layers, limits::RateLimiter, serve},
     postgres, random,
     shutdown::Shutdown,
     signing::SigningKey,
 };
 use orbit_query_api::app as query_api;
-use orbit_runtime::MASTER_KEY;
 use tokio::net::TcpListener;
 
 use super::{client::Client, scratch::Scratch};
@@ -85,6 +84,7 @@ impl Server {
             login_limit: limiter("login"),
             refresh_limit: limiter("refresh"),
             refresh_ttl: TimeDelta::days(30),
+            erasure_grace: TimeDelta::days(7),
             limits: Limits::default(),
             history: History::default(),
         };
@@ -108,7 +108,6 @@ impl Server {
             nats_prefix: Scratch::PREFIX.to_owned(),
             clock,
             master_key: scratch.master_key.clone(),
-            cursor_key: CursorKey::derive(MASTER_KEY.as_bytes()),
             verifier: verifier.clone(),
             admins: Admins::from_args(&auth, environment),
             user_limit: limiter("user"),

@@ -13,7 +13,9 @@ use std::{
 
 use anyhow::{Context, anyhow};
 use orbit_platform::{
-    config::{AuthArgs, DatabaseArgs, EnvironmentArgs, HttpArgs, KeysArgs, NatsArgs, ProofArgs, TelemetryArgs},
+    config::{
+        AuthArgs, DatabaseArgs, EnvironmentArgs, ErasureArgs, HttpArgs, KeysArgs, NatsArgs, ProofArgs, TelemetryArgs,
+    },
     http::serve::listen,
     shutdown::Shutdown,
     telemetry::{self, Destination},
@@ -66,6 +68,8 @@ pub struct Args {
     keys: KeysArgs,
     #[command(flatten)]
     proof: ProofArgs,
+    #[command(flatten)]
+    erasure: ErasureArgs,
     #[command(flatten)]
     telemetry: TelemetryArgs,
     /// The file that log lines go to, - for the terminal; logs/orbit.log in the home when not set

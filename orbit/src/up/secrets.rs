@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use orbit_platform::config::{
     AuthArgs, Environment, KeysArgs, ProofArgs, Secret, generate_master_key, generate_signing_key,
 };
-use orbit_runtime::{Fault, Home, MASTER_KEY, PROOF_KEY, SIGNING_KEY, Secrets};
+use orbit_runtime::{Fault, Home, MASTER_KEY, NEXT_MASTER_KEY, PROOF_KEY, SIGNING_KEY, Secrets};
 
 /// Fills in the signing key unless the settings give one.
 pub fn complete_signing_key(environment: Environment, home: &Home, auth: &mut AuthArgs) -> Result<(), Fault> {
@@ -35,10 +35,18 @@ pub fn complete_proof_key(environment: Environment, home: &Home, proof: &mut Pro
 /// Fills in the master key unless the settings give one.
 pub fn complete_master_key(environment: Environment, home: &Home, keys: &mut KeysArgs) -> Result<(), Fault> {
     if environment == Environment::Development && !gives_master_key(keys) {
-        let key = Secrets::open(home)?.get_or_create(MASTER_KEY, || Ok(generate_master_key()))?;
-        keys.master_key = Some(Secret::new(key));
+        let secrets = Secrets::open(home)?;
+        secrets.get_or_create(MASTER_KEY, || Ok(generate_master_key()))?;
+        // Files, not what is in them: `orbit keys rotate` makes the next one while this process runs.
+        keys.master_key_file = Some(secrets.path(MASTER_KEY));
+        keys.master_key_previous_file = Some(secrets.path(NEXT_MASTER_KEY));
     }
     Ok(())
+}
+
+/// Whether the settings give a master key.
+pub fn is_master_key_given(keys: &KeysArgs) -> bool {
+    is_given(keys.master_key.as_ref(), keys.master_key_file.as_ref())
 }
 
 fn is_given(value: Option<&Secret>, file: Option<&PathBuf>) -> bool {

@@ -10,7 +10,7 @@ use orbit_event_store::{Limits, Log, MasterKey, Vault, relay::History};
 use orbit_platform::{
     auth::{Admins, TokenSigner, TokenVerifier},
     clock::Clock,
-    http::{cursor::CursorKey, docs, health, layers::serve_layers, limits::RateLimiter, serve},
+    http::{docs, health, layers::serve_layers, limits::RateLimiter, serve},
     nats::{self, FirstConnection},
     postgres,
     shutdown::{self, Shutdown},
@@ -92,7 +92,7 @@ impl Stack {
     async fn connect(&self, args: &Args) -> anyhow::Result<Router> {
         let environment = args.environment.environment;
         let clock = Clock::system();
-        let master = args.keys.master_key(environment)?;
+        let master_key = MasterKey::from_args(&args.keys, environment)?;
         let verifier = TokenVerifier::from_args(&args.auth, environment, clock.clone())?;
         let jwks = verifier.jwks().clone();
         let admins = Admins::from_args(&args.auth, environment);
@@ -112,8 +112,8 @@ impl Stack {
             nats: nats.clone(),
             nats_prefix: args.nats.nats_prefix.clone(),
             clock: clock.clone(),
-            master_key: MasterKey::new(*master.expose()),
             proof_key: SigningKey::from_args(&args.proof, environment)?,
+            master_key: master_key.clone(),
             signer: TokenSigner::from_args(&args.auth, environment, clock.clone())?,
             verifier: verifier.clone(),
             admins: admins.clone(),
@@ -121,13 +121,14 @@ impl Stack {
             login_limit: RateLimiter::new("login", args.http.rate_login),
             refresh_limit: RateLimiter::new("refresh", args.http.rate_refresh),
             refresh_ttl: TimeDelta::seconds(args.auth.refresh_token_ttl_s.into()),
+            erasure_grace: args.erasure.grace(),
             limits: Limits::default(),
             history: History::default(),
         };
         let commands = command_api::App::start(commands, self.life(COMMAND)).await?;
         let facts = orbit_projector::Deps {
             log: Log::new(pools.projector.clone()),
-            vault: Vault::new(pools.projector.clone(), &MasterKey::new(*master.expose()), clock.clone()),
+            vault: Vault::new(pools.projector.clone(), &master_key, clock.clone()),
             pool: pools.projector.clone(),
             nats: nats.clone(),
             prefix: args.nats.nats_prefix.clone(),
@@ -140,8 +141,7 @@ impl Stack {
             nats,
             nats_prefix: args.nats.nats_prefix.clone(),
             clock,
-            master_key: MasterKey::new(*master.expose()),
-            cursor_key: CursorKey::derive(master.expose()),
+            master_key,
             verifier,
             admins,
             user_limit,

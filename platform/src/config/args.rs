@@ -172,6 +172,22 @@ impl AuthArgs {
     }
 }
 
+/// To be forgotten.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Erasure")]
+pub struct ErasureArgs {
+    /// How many days somebody who asked to be erased may change their mind
+    #[arg(long, env = "ORBIT_ERASURE_GRACE_DAYS", default_value_t = 7, value_parser = clap::value_parser!(u16).range(0..=365))]
+    pub erasure_grace_days: u16,
+}
+
+impl ErasureArgs {
+    /// The time of grace.
+    pub fn grace(&self) -> chrono::TimeDelta {
+        chrono::TimeDelta::days(self.erasure_grace_days.into())
+    }
+}
+
 /// The key over the keys.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Sealing")]
@@ -182,9 +198,28 @@ pub struct KeysArgs {
     /// The file that holds the master key, in place of ORBIT_MASTER_KEY
     #[arg(long, env = "ORBIT_MASTER_KEY_FILE")]
     pub master_key_file: Option<PathBuf>,
+    /// Another master key that is accepted beside it, while keys are rotated from one to the other
+    #[arg(long, env = "ORBIT_MASTER_KEY_PREVIOUS", hide_env_values = true)]
+    pub master_key_previous: Option<Secret>,
+    /// The file that holds it, in place of ORBIT_MASTER_KEY_PREVIOUS; a file that is not there counts as none
+    #[arg(long, env = "ORBIT_MASTER_KEY_PREVIOUS_FILE")]
+    pub master_key_previous_file: Option<PathBuf>,
 }
 
 impl KeysArgs {
+    /// The master key that is accepted beside the other, if there is one. Production refuses a generated one.
+    pub fn previous_master_key(&self, environment: Environment) -> Result<Option<MasterKey>, Fault> {
+        const SETTING: &str = "ORBIT_MASTER_KEY_PREVIOUS";
+        let file = self.master_key_previous_file.as_deref().filter(|file| file.exists());
+        let value = self.master_key_previous.as_ref();
+        let Some(text) = secrets::read(SETTING, "ORBIT_MASTER_KEY_PREVIOUS_FILE", value, file)? else {
+            return Ok(None);
+        };
+        secrets::refuse_generated(environment, SETTING, Some(&text), file)?;
+        let key = MasterKey::parse(text.expose());
+        key.map(Some).ok_or(Fault::Malformed { setting: SETTING, expected: "base64 of 32 bytes" })
+    }
+
     /// The master key. Production refuses a generated one.
     pub fn master_key(&self, environment: Environment) -> Result<MasterKey, Fault> {
         let file = self.master_key_file.as_deref();

@@ -11,7 +11,8 @@ mod secrets;
 use std::path::PathBuf;
 
 pub use args::{
-    AuthArgs, DatabaseArgs, EnvironmentArgs, HttpArgs, KeysArgs, LogFormat, NatsArgs, ProofArgs, TelemetryArgs,
+    AuthArgs, DatabaseArgs, EnvironmentArgs, ErasureArgs, HttpArgs, KeysArgs, LogFormat, NatsArgs, ProofArgs,
+    TelemetryArgs,
 };
 pub use rate::Rate;
 pub use render::{effective, env_example, redact_url};

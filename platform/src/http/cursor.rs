@@ -67,6 +67,11 @@ impl After {
 }
 
 impl CursorKey {
+    /// This key.
+    pub fn new(key: [u8; 32]) -> Self {
+        Self(key)
+    }
+
     /// A key made from a secret that is already shared, such as the master key or the signing key.
     pub fn derive(secret: &[u8]) -> Self {
         let mut mac = mac(secret);

@@ -114,6 +114,7 @@ impl Course {
                 }
             };
             let parked = self.park(&mut transaction, facts, &parking).await?;
+            self.forget(&mut transaction, facts).await?;
             transaction.commit().await.map_err(Fault::database("commit a batch"))?;
             self.position = to;
             return Ok(Applied { parked });
@@ -211,6 +212,16 @@ impl Course {
             }
         }
         Ok(parking)
+    }
+
+    /// Who is erased has nothing parked either: there is nothing left to retry, and reasons may quote words.
+    async fn forget(&self, connection: &mut PgConnection, facts: &[&Opened]) -> Result<(), Fault> {
+        let erased = facts.iter().filter(|fact| is_erasure(fact)).map(|fact| envelope(fact).user_id.0);
+        let erased: Vec<Uuid> = erased.collect();
+        if erased.is_empty() {
+            return Ok(());
+        }
+        parked::forget(connection, self.projection.name, &erased).await
     }
 
     async fn park(

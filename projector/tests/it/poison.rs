@@ -61,7 +61,7 @@ async fn a_fact_of_an_unknown_type_parks_its_stream_and_others_go_on() {
 }
 
 #[tokio::test]
-async fn an_erasure_waits_for_nothing_that_is_parked() {
+async fn an_erasure_waits_for_nothing_that_is_parked_and_takes_it_along() {
     let world = World::new().await;
     let deps = world.deps().await;
     let user = world.user().await;
@@ -73,9 +73,8 @@ async fn an_erasure_waits_for_nothing_that_is_parked() {
     world.catch_up().await;
     assert!(world.titles().await.is_empty());
     assert_eq!(world.count("SELECT count(*) FROM view.activities WHERE description LIKE '%plan%'").await, 0);
-    assert_eq!(parked_by(&deps.pool, "users").await, [(user.0, 2)], "what is parked stays so");
-    assert_eq!(parked::discard(&deps.pool, "users", user.0).await.unwrap(), 1);
-    assert_eq!(world.count("SELECT count(*) FROM view.users_removed").await, 1, "and the erasure is not lost with it");
+    assert!(parked_by(&deps.pool, "users").await.is_empty(), "reasons may quote words");
+    assert_eq!(world.count("SELECT count(*) FROM view.users_removed").await, 1);
 }
 
 #[tokio::test]

@@ -6,8 +6,11 @@ use uuid::Uuid;
 use crate::world::{ADA, BACKLOG, BOB, TODAY, World, task_id};
 
 /// Every path, with `{id}` where one goes.
-const PATHS: [&str; 22] = [
+const PATHS: [&str; 25] = [
     "/auth/me",
+    "/auth/me/exports",
+    "/auth/me/exports/{id}",
+    "/auth/me/exports/{id}/download",
     "/auth/devices",
     "/auth/tokens",
     "/auth/tokens/{id}",

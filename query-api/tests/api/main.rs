@@ -7,6 +7,7 @@ mod api_tokens;
 mod audit;
 mod bad_input;
 mod documents;
+mod exports;
 mod freshness;
 mod histories;
 mod history;

@@ -24,6 +24,7 @@ async fn me_is_the_callers_account() {
       "avatar_url": null,
       "created_at": "2026-11-22T20:28:00Z",
       "email": "ada@example.org",
+      "erasure_due_at": null,
       "id": "00000000-0000-0000-0000-000000000ada",
       "locale": "de-DE",
       "name": "Ada",

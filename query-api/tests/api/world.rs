@@ -25,7 +25,7 @@ use orbit_platform::{
     auth::{Admins, TokenSigner, TokenVerifier},
     clock::Clock,
     config::{Environment, Rate, Secret, generate_master_key, generate_signing_key},
-    http::{cursor::CursorKey, layers::serve_layers, limits::RateLimiter},
+    http::{layers::serve_layers, limits::RateLimiter},
     shutdown::Shutdown,
 };
 use orbit_projector::projections;
@@ -127,7 +127,6 @@ pub fn parts(config: &Config, pool: &PgPool, nats: &TestNats, clock: &Clock) -> 
         nats_prefix: nats.prefix().to_owned(),
         clock: clock.clone(),
         master_key: MasterKey::new([7; 32]),
-        cursor_key: CursorKey::derive(&[7; 32]),
         verifier: TokenVerifier::from_args(&config.auth, Environment::Development, clock.clone()).unwrap(),
         admins: Admins::from_args(&config.auth, Environment::Development),
         user_limit: RateLimiter::new("user", Rate::Off),

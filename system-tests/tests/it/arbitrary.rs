@@ -258,6 +258,8 @@ async fn belongings(world: &World, of: &Session) -> BTreeMap<String, Uuid> {
     ] {
         all.insert(collection.to_owned(), make(path, body).await);
     }
+    let export = world.post("/auth/me/export").by(of).send().await.expect(202).id();
+    all.insert("exports".to_owned(), export);
     all.insert("devices".to_owned(), of.login());
     all.insert("activities".to_owned(), Uuid::nil());
     all.insert("history".to_owned(), Uuid::nil());

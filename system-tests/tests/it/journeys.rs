@@ -1,10 +1,11 @@
 //! A newcomer's story, over real HTTP, from opening an account to being forgotten.
 
+use orbit_testing::eventually;
 use serde_json::{Value, json};
 use sqlx::Row;
 use uuid::Uuid;
 
-use crate::world::{PASSWORD, Session, World};
+use crate::world::{PASSWORD, SOON, Session, World};
 
 /// Found nowhere else, neither in the log nor after the end.
 const SECRET: &str = "Zanzibar";
@@ -153,8 +154,13 @@ async fn is_forgotten(world: &World, ada: &Session, task: Uuid) {
 
     let wrong = world.call("DELETE", "/auth/me").by(ada).json(&json!({"password": "Wrong horse 1"})).send().await;
     wrong.refused(422, "wrong_password");
-    world.call("DELETE", "/auth/me").by(ada).json(&json!({"password": PASSWORD})).send().await.expect(204);
-    world.post("/tasks").by(ada).json(&json!({"title": "No"})).send().await.expect(401);
+    world.call("DELETE", "/auth/me").by(ada).json(&json!({"password": PASSWORD})).send().await.expect(202);
+    // Without any time of grace.
+    eventually(SOON, || async {
+        let answer = world.post("/tasks").by(ada).json(&json!({"title": "No"})).send().await;
+        if answer.status == 401 { Ok(()) } else { Err(answer) }
+    })
+    .await;
     let login = world.post("/auth/login").json(&json!({"email": "ada@example.org", "password": PASSWORD}));
     login.send().await.refused(401, "invalid_credentials");
 

@@ -3,6 +3,7 @@
 
 mod arbitrary;
 mod document;
+mod forgotten;
 mod histories;
 mod journeys;
 mod outages;

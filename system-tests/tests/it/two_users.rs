@@ -25,6 +25,7 @@ async fn fill(world: &World, ada: &Session) -> BTreeMap<&'static str, Uuid> {
     let trashed = make("/tasks", json!({"title": format!("{MARK} no more")})).await;
     world.call("DELETE", &format!("/tasks/{trashed}")).by(ada).send().await.expect(204);
     let token = make("/auth/tokens", json!({"name": MARK, "scopes": ["admin"]})).await;
+    let export = world.post("/auth/me/export").by(ada).send().await.expect(202).id();
     let body = json!({"kind": "n8n", "name": MARK, "endpoint": "http://n8n.local"});
     let connection = make("/connections", body).await;
     world.caught_up().await;
@@ -35,6 +36,7 @@ async fn fill(world: &World, ada: &Session) -> BTreeMap<&'static str, Uuid> {
         ("connections", connection),
         ("devices", ada.login()),
         ("history", activity),
+        ("exports", export),
         ("labels", label),
         ("task-lists", list),
         ("tasks", task),

@@ -91,7 +91,7 @@ pub async fn request(write: Write, Path(name): Path<String>, body: OptionalJsonB
         // Asked again with the same key, it was written down already and is not decided anew.
         let id = if dry_run { wish.id } else { rebuilds::request(pool, wish).await? };
         let asked = AskedFor { id, state: "queued", projections: wish.projections.clone() };
-        Reply::accepted(&asked, format!("/api/v1/admin/rebuilds/{id}"))
+        Ok(Reply::accepted(&asked)?.at(format!("/api/v1/admin/rebuilds/{id}")))
     };
     write.run(&body.bytes, decide).await
 }

@@ -4,6 +4,7 @@ mod account;
 mod connections;
 mod devices;
 mod erase;
+mod export;
 mod login;
 mod logins;
 mod me;
@@ -18,6 +19,11 @@ mod views;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::state::AppState;
+
+pub use connections::MAX_CONNECTIONS;
+pub use logins::end as end_logins;
+pub use register::scope as registration_scope;
+pub use tokens::MAX_TOKENS;
 
 /// What these routes take of an API token, where one will do.
 const SCOPE: &str = "users:write";
@@ -39,6 +45,8 @@ pub fn guarded() -> OpenApiRouter<AppState> {
         .routes(routes!(logins::logout_all))
         .routes(routes!(devices::end))
         .routes(routes!(me::edit, erase::erase))
+        .routes(routes!(erase::cancel))
+        .routes(routes!(export::export))
         .routes(routes!(password::change))
         .routes(routes!(tokens::issue))
         .routes(routes!(tokens::revoke))

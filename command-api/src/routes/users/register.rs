@@ -129,7 +129,7 @@ fn default_lists(app: &AppState, unit: &Unit) -> Result<()> {
 }
 
 /// Whose idempotency key it is while there is no user: an id made of the address that tells nothing about it.
-fn scope(vault: &orbit_event_store::Vault, email: &Email) -> Uuid {
+pub fn scope(vault: &orbit_event_store::Vault, email: &Email) -> Uuid {
     let hash = vault.hash("registrations", email.folded().as_bytes());
     Uuid::from_bytes(hash[..16].try_into().unwrap_or_default())
 }

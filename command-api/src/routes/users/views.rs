@@ -31,7 +31,8 @@ pub struct Hours {
 #[schema(example = json!({
     "id": "019302d5-6f3c-7b1e-9c53-0d6a3c1f2b42", "email": "ada@example.org", "name": "Ada", "avatar_url": null,
     "time_zone": "Europe/Berlin", "locale": "de-DE", "working_hours": [{"weekday": 1, "from": "09:00", "to": "17:30"}],
-    "preferences": {"theme": "dark"}, "created_at": "2026-11-22T20:28:00Z", "updated_at": "2026-11-22T20:28:00Z", "version": 2
+    "preferences": {"theme": "dark"}, "erasure_due_at": null, "created_at": "2026-11-22T20:28:00Z",
+    "updated_at": "2026-11-22T20:28:00Z", "version": 2
 }))]
 pub struct WrittenUser {
     /// The user's id.
@@ -51,6 +52,8 @@ pub struct WrittenUser {
     pub working_hours: Vec<facts::WorkingHours>,
     /// The clients' own.
     pub preferences: Map<String, Value>,
+    /// When the account is erased, if that was asked for: it can be taken back until then.
+    pub erasure_due_at: Option<DateTime<Utc>>,
     /// When the account was opened.
     pub created_at: DateTime<Utc>,
     /// When it last changed.
@@ -74,6 +77,7 @@ impl TryFrom<Loaded<User>> for WrittenUser {
             locale,
             working_hours,
             preferences: state.preferences,
+            erasure_due_at: state.erasure_due_at,
             created_at: user.created_at,
             updated_at: user.updated_at,
             version: user.version,

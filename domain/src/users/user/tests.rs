@@ -1,11 +1,12 @@
 //! Rules of accounts, as sentences.
 
+use chrono::TimeDelta;
 use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
 use crate::{
-    given::{Given, given, user},
+    given::{Given, context, given, now, stream, user},
     laws::{laws, parsed, text},
 };
 
@@ -131,16 +132,63 @@ fn a_password_is_changed() {
 #[test]
 fn an_erased_user_takes_no_more_commands() {
     let change = Command::ChangePassword { password_hash: hash("$argon2id$2") };
-    for command in [register(), change, edit(Edit::default())] {
+    let request = Command::RequestErasure { due_at: now() };
+    for command in [register(), change, request, Command::CancelErasure, edit(Edit::default())] {
         given::<User>([registered(), Erased {}.into()]).when(command).then_rejected(Rejection::Erased);
     }
-    a_user().when(Command::Erase).then([Erased {}.into()]).when(Command::Erase).then_nothing();
+}
+
+fn requested() -> Event {
+    ErasureRequested { due_at: now() }.into()
+}
+
+#[test]
+fn an_erasure_is_asked_for_once_and_can_be_taken_back() {
+    let later = now() + TimeDelta::days(7);
+    a_user()
+        .when(Command::CancelErasure)
+        .then_nothing()
+        .when(Command::RequestErasure { due_at: later })
+        .then([ErasureRequested { due_at: later }.into()])
+        .when(Command::RequestErasure { due_at: later + TimeDelta::days(1) })
+        .then_nothing()
+        .when(Command::CancelErasure)
+        .then([ErasureCancelled {}.into()])
+        .when(Command::CancelErasure)
+        .then_nothing();
+}
+
+#[test]
+fn a_user_is_forgotten_when_the_grace_is_over_and_not_before() {
+    let early = Context { now: now() - TimeDelta::microseconds(1), ..context() };
+    given::<User>([registered(), requested()]).when_in(Command::Erase, &early).then_rejected(Rejection::ErasureNotDue);
+    given::<User>([registered(), requested()])
+        .when(Command::Erase)
+        .then([Erased {}.into()])
+        .when(Command::Erase)
+        .then_nothing();
+}
+
+#[test]
+fn nobody_is_forgotten_who_did_not_ask_or_changed_their_mind() {
+    a_user().when(Command::Erase).then_rejected(Rejection::ErasureNotDue);
+    let cancelled = given::<User>([registered(), requested(), ErasureCancelled {}.into()]);
+    cancelled.when(Command::Erase).then_rejected(Rejection::ErasureNotDue);
+}
+
+#[test]
+fn an_erasure_holds_its_place_in_time_until_it_is_taken_back() {
+    let due = Claim::ordered("users.erasure_due", &[&erasure_key(now()), stream().as_bytes()]);
+    let email = email_claim(&email());
+    given::<User>([registered(), requested()]).then_claims([email.clone(), due]);
+    given::<User>([registered(), requested(), ErasureCancelled {}.into()]).then_claims([email]);
+    assert!(erasure_key(now()) < erasure_key(now() + TimeDelta::microseconds(1)));
 }
 
 #[test]
 fn a_user_who_never_was_is_not_found() {
     let change = Command::ChangePassword { password_hash: hash("$argon2id$2") };
-    for command in [change, edit(Edit::default()), Command::Erase] {
+    for command in [change, edit(Edit::default()), Command::RequestErasure { due_at: now() }, Command::Erase] {
         given::<User>([]).when(command).then_rejected(Rejection::NotFound);
     }
 }
@@ -194,6 +242,8 @@ fn command() -> impl Strategy<Value = Command> {
         }),
         6 => any_edit().prop_map(|edit| Command::Edit(Box::new(edit))),
         2 => text().prop_map(|hash| Command::ChangePassword { password_hash: Secret::new(hash) }),
+        2 => (0..3_i64).prop_map(|minutes| Command::RequestErasure { due_at: now() + TimeDelta::minutes(minutes) }),
+        1 => Just(Command::CancelErasure),
         1 => Just(Command::Erase),
     ]
 }

@@ -27,6 +27,8 @@ pub(super) fn without_words(wire_type: &str) -> String {
         "users.profile_changed" => "Changed the profile",
         "users.preferences_changed" => "Changed the preferences",
         "users.password_changed" => "Changed the password",
+        "users.erasure_requested" => "Asked for the account to be erased",
+        "users.erasure_cancelled" => "Took back the erasure of the account",
         "users.erased" => "Erased the account",
         "logins.logged_in" => "Logged in",
         "logins.refreshed" => "Stayed logged in",
@@ -76,7 +78,11 @@ pub(super) fn name_given(event: &Event) -> Option<&str> {
         Event::User(event) => match event {
             user::Event::Registered(registered) => Some(&registered.profile.name),
             user::Event::ProfileChanged(changed) => Some(&changed.profile.name),
-            user::Event::PreferencesChanged(_) | user::Event::PasswordChanged(_) | user::Event::Erased(_) => None,
+            user::Event::PreferencesChanged(_)
+            | user::Event::PasswordChanged(_)
+            | user::Event::ErasureRequested(_)
+            | user::Event::ErasureCancelled(_)
+            | user::Event::Erased(_) => None,
         },
         Event::Login(event) => match event {
             login::Event::LoggedIn(logged_in) => logged_in.device_name.as_deref(),
@@ -153,6 +159,8 @@ fn user_sentence(event: &user::Event) -> Option<String> {
         user::Event::ProfileChanged(_)
         | user::Event::PreferencesChanged(_)
         | user::Event::PasswordChanged(_)
+        | user::Event::ErasureRequested(_)
+        | user::Event::ErasureCancelled(_)
         | user::Event::Erased(_) => None,
     }
 }

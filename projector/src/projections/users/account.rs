@@ -5,7 +5,7 @@ use orbit_events::{
     Envelope, Event,
     users::{
         Profile,
-        user::{self, Erased},
+        user::{self, Erased, ErasureCancelled},
     },
 };
 use serde_json::Value;
@@ -27,6 +27,7 @@ pub(super) struct Row {
     locale: String,
     working_hours: Value,
     preferences: Value,
+    erasure_due_at: Option<DateTime<Utc>>,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
     version: i64,
@@ -42,8 +43,8 @@ impl rows::Row for Row {
     async fn load(connection: &mut PgConnection, ids: &[Uuid]) -> Result<Vec<Self>, ApplyFault> {
         sqlx::query_as!(
             Self,
-            "SELECT id, email, name, avatar_url, time_zone, locale, working_hours, preferences, created_at, updated_at,
-                    version
+            "SELECT id, email, name, avatar_url, time_zone, locale, working_hours, preferences, erasure_due_at,
+                    created_at, updated_at, version
              FROM users WHERE id = ANY($1)",
             ids
         )
@@ -67,6 +68,7 @@ impl rows::Row for Row {
                 locale: String::new(),
                 working_hours: Value::Null,
                 preferences: Value::Object(serde_json::Map::new()),
+                erasure_due_at: None,
                 created_at: envelope.recorded_at,
                 updated_at: envelope.recorded_at,
                 version: envelope.version,
@@ -75,6 +77,8 @@ impl rows::Row for Row {
             user::Event::ProfileChanged(changed) => row?.with(&changed.profile),
             user::Event::PreferencesChanged(changed) => Self { preferences: changed.preferences.clone(), ..row? },
             user::Event::PasswordChanged(_) => row?,
+            user::Event::ErasureRequested(requested) => Self { erasure_due_at: Some(requested.due_at), ..row? },
+            user::Event::ErasureCancelled(ErasureCancelled {}) => Self { erasure_due_at: None, ..row? },
             user::Event::Erased(Erased {}) => return None,
         };
         row.updated_at = envelope.recorded_at;
@@ -103,14 +107,14 @@ pub(super) async fn store(connection: &mut PgConnection, rows: &[Row]) -> Result
         return Ok(());
     }
     sqlx::query!(
-        "INSERT INTO users AS u (id, email, name, avatar_url, time_zone, locale, working_hours, preferences, created_at,
-                                 updated_at, version)
+        "INSERT INTO users AS u (id, email, name, avatar_url, time_zone, locale, working_hours, preferences,
+                                 erasure_due_at, created_at, updated_at, version)
          SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::jsonb[],
-                              $8::jsonb[], $9::timestamptz[], $10::timestamptz[], $11::bigint[])
+                              $8::jsonb[], $9::timestamptz[], $10::timestamptz[], $11::timestamptz[], $12::bigint[])
          ON CONFLICT (id) DO UPDATE
              SET email = excluded.email, name = excluded.name, avatar_url = excluded.avatar_url,
                  time_zone = excluded.time_zone, locale = excluded.locale, working_hours = excluded.working_hours,
-                 preferences = excluded.preferences, updated_at = excluded.updated_at, version = excluded.version
+                 preferences = excluded.preferences, erasure_due_at = excluded.erasure_due_at, updated_at = excluded.updated_at, version = excluded.version
              WHERE u.version < excluded.version",
         &column(rows, |r| r.id),
         &column(rows, |r| &*r.email) as &[&str],
@@ -120,6 +124,7 @@ pub(super) async fn store(connection: &mut PgConnection, rows: &[Row]) -> Result
         &column(rows, |r| &*r.locale) as &[&str],
         &column(rows, |r| r.working_hours.clone()),
         &column(rows, |r| r.preferences.clone()),
+        &column(rows, |r| r.erasure_due_at) as &[Option<DateTime<Utc>>],
         &column(rows, |r| r.created_at),
         &column(rows, |r| r.updated_at),
         &column(rows, |r| r.version),

@@ -21,7 +21,7 @@ use crate::{
 #[schema(example = json!({
     "id": "0197f0a0-0000-7000-8000-000000000001", "email": "ada@example.org", "name": "Ada", "avatar_url": null,
     "time_zone": "Europe/Berlin", "locale": "de-DE", "working_hours": [{"weekday": 1, "from": "09:00", "to": "17:00"}],
-    "preferences": {"theme": "dark"}, "created_at": "2026-11-22T20:28:00Z", "updated_at": "2026-11-22T20:28:00Z", "version": 1
+    "preferences": {"theme": "dark"}, "erasure_due_at": null, "created_at": "2026-11-22T20:28:00Z", "updated_at": "2026-11-22T20:28:00Z", "version": 1
 }))]
 pub struct Account {
     /// The user's id.
@@ -42,6 +42,8 @@ pub struct Account {
     /// A JSON object, the clients' own.
     #[schema(value_type = Object)]
     pub preferences: Box<RawValue>,
+    /// When the account is erased, if that was asked for: it can be taken back until then.
+    pub erasure_due_at: Option<DateTime<Utc>>,
     /// When the account was opened.
     pub created_at: DateTime<Utc>,
     /// When it last changed.
@@ -74,6 +76,7 @@ struct Row {
     locale: Option<String>,
     working_hours: Option<Json<Box<RawValue>>>,
     preferences: Option<Json<Box<RawValue>>>,
+    erasure_due_at: Option<DateTime<Utc>>,
     created_at: Option<DateTime<Utc>>,
     updated_at: Option<DateTime<Utc>>,
     version: Option<i64>,
@@ -90,6 +93,7 @@ impl Row {
             locale: self.locale?,
             working_hours: self.working_hours?.0,
             preferences: self.preferences?.0,
+            erasure_due_at: self.erasure_due_at,
             created_at: self.created_at?,
             updated_at: self.updated_at?,
             version: self.version?,
@@ -122,6 +126,7 @@ async fn find(db: &mut PgConnection, whose: Whose) -> sqlx::Result<Snapshot<Opti
                   u.time_zone AS "time_zone?", u.locale AS "locale?",
                   u.working_hours AS "working_hours?: Json<Box<RawValue>>",
                   u.preferences AS "preferences?: Json<Box<RawValue>>",
+                  u.erasure_due_at AS "erasure_due_at?",
                   u.created_at AS "created_at?", u.updated_at AS "updated_at?", u.version AS "version?"
            FROM (SELECT coalesce((SELECT k.position FROM checkpoints k
                                   WHERE k.projection = 'users' AND k.partition = $1), 0) AS as_of) c

@@ -2,6 +2,7 @@
 
 mod connections;
 mod devices;
+mod exports;
 mod me;
 pub mod sessions;
 mod tokens;
@@ -24,6 +25,9 @@ impl Context for Users {
 pub fn router() -> OpenApiRouter<Reads> {
     OpenApiRouter::new()
         .routes(routes!(me::get))
+        .routes(routes!(exports::all))
+        .routes(routes!(exports::get))
+        .routes(routes!(exports::download))
         .routes(routes!(devices::all))
         .routes(routes!(tokens::all))
         .routes(routes!(tokens::get))

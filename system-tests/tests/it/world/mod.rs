@@ -27,7 +27,7 @@ use orbit_query_api::app as query_api;
 use orbit_testing::{TestDatabase, TestNats, eventually};
 use tokio::{net::TcpListener, runtime::Runtime};
 
-pub use client::{Answer, Call, Events, PASSWORD, Session, Told};
+pub use client::{Answer, Call, PASSWORD, Session, Told};
 
 /// Long enough for a busy machine; every wait ends as soon as it can.
 pub const SOON: Duration = Duration::from_secs(30);

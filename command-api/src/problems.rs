@@ -103,7 +103,7 @@ edge! {
     CONFLICT "irreversible", "This cannot be taken back",
         "The world outside was touched, or somebody's security: `errors` names the types of the facts and why. Nothing was changed.";
     UNPROCESSABLE_ENTITY "too_many_facts", "These are too many facts to undo at once",
-        "One request undoes at most 5,000 facts. Undo them one by one, or in smaller groups.";
+        "One request takes back at most 5,001 facts, by at most 10,002 new ones. Undo them one by one, or in smaller groups.";
     UNPROCESSABLE_ENTITY "too_many_subtasks", "There are too many sub-tasks",
         "This would touch more sub-tasks than one request may. Do it for the sub-tasks first, then for the task.";
 }

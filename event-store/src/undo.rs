@@ -22,7 +22,8 @@ use crate::{
 
 /// How many of a user's newest facts are looked through.
 pub const LOOKBACK: i64 = 200_000;
-/// Facts looked at in one statement. Few enough for the planner to walk the index on (user, position).
+/// Facts looked at in one statement. Few enough for the planner to walk an index backwards: asked for very many, it would
+/// read and sort the whole log.
 const WALK: i64 = 2_000;
 
 /// Streams that are read in one statement, and most facts of each.

@@ -5,7 +5,10 @@
 
 use std::{
     collections::HashSet,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use orbit_domain::{Aggregate, Claim, Context, Reject};
@@ -76,6 +79,8 @@ struct Work {
     origin: Origin,
     /// The fact that is answered by what is decided now.
     cause: Mutex<Option<EventId>>,
+    /// How many facts were decided.
+    decided: AtomicUsize,
     /// In the order in which they were touched, which is the order of their facts in the log. A handful at most times.
     touched: Mutex<Streams>,
 }
@@ -122,7 +127,13 @@ pub(crate) struct Outcome {
 
 impl Unit {
     pub(crate) fn new(store: EventStore, origin: Origin) -> Self {
-        Self(Arc::new(Work { store, origin, cause: Mutex::default(), touched: Mutex::default() }))
+        Self(Arc::new(Work {
+            store,
+            origin,
+            cause: Mutex::default(),
+            decided: AtomicUsize::new(0),
+            touched: Mutex::default(),
+        }))
     }
 
     /// Time, user and actor of the command.
@@ -252,6 +263,7 @@ impl Unit {
             });
             loaded = loaded.evolve(event, context.now);
         }
+        self.0.decided.fetch_add(events.len(), Ordering::Relaxed);
         if !events.is_empty() {
             touched.entry = Entry::new(loaded.clone(), touched.entry.position, bytes);
             all.hold(id, A::claims(&loaded.state, id, context.user_id));
@@ -279,6 +291,11 @@ impl Unit {
         for touched in self.touched().iter() {
             self.0.store.evict(touched.id);
         }
+    }
+
+    /// How many facts were decided so far.
+    pub fn decided(&self) -> usize {
+        self.0.decided.load(Ordering::Relaxed)
     }
 
     /// The facts that were decided so far, as a dry run shows them.

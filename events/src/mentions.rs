@@ -18,6 +18,8 @@ impl Event {
                 | user::Event::ProfileChanged(_)
                 | user::Event::PreferencesChanged(_)
                 | user::Event::PasswordChanged(_)
+                | user::Event::ErasureRequested(_)
+                | user::Event::ErasureCancelled(_)
                 | user::Event::Erased(_),
             )
             | Self::Login(

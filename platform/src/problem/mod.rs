@@ -78,11 +78,9 @@ pub struct FieldProblem {
     pub entity: Option<Value>,
     /// Where two values stand against each other: the one that was to be found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
     pub expected: Option<Value>,
     /// The one that is there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
     pub actual: Option<Value>,
 }
 

@@ -18,11 +18,19 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::set_back::{SetBack, Stopped, with_values};
-use crate::{error::Result, problems, routes, state::AppState};
+use crate::{
+    error::{Error, Result},
+    problems, routes,
+    state::AppState,
+};
 
 /// How often what was in the way of something is looked at again: more often than objects depend on objects that depend
 /// on others (a list, and five levels of tasks).
 const PASSES: usize = 8;
+
+/// Most facts that one request appends. Twice as many as it takes back are always enough, but for sub-tasks that came
+/// below a task since: they go with it, and there may be any number of them.
+const MAX_APPENDED: usize = 10_002;
 
 /// The aggregates by their categories, one line each.
 macro_rules! of_category {
@@ -100,6 +108,7 @@ pub async fn carry_out(app: &AppState, unit: &Unit, steps: &[Step]) -> Result<()
         let mut still = vec![];
         for step in waiting {
             match step.take(app, unit).await {
+                Ok(()) if unit.decided() > MAX_APPENDED => return Err(too_many()),
                 Ok(()) => {}
                 Err(Stopped::InTheWay(problem)) => {
                     refused.push(step.refused(problem));
@@ -130,6 +139,10 @@ async fn taken(unit: &Unit, steps: &[Step]) -> Result<Vec<FieldProblem>> {
     Ok(named.collect())
 }
 
+fn too_many() -> Error {
+    of_kind("too_many_facts", format!("this would take more than {MAX_APPENDED} facts"), vec![]).into()
+}
+
 /// 409: something stands in the way.
 pub fn conflict(fields: Vec<FieldProblem>) -> ApiError {
     let detail = match fields.len() {
@@ -155,7 +168,6 @@ mod tests {
     use orbit_events::Event;
 
     use super::*;
-    use crate::error::Error;
 
     #[test]
     fn every_aggregate_can_be_asked_about_undo() {

@@ -60,6 +60,10 @@ macro_rules! histories {
             }
         } )+
 
+        /// Whose histories can be read.
+        #[cfg(test)]
+        const TOLD: &[&str] = &[category::<users::User>()$( , category::<$aggregate>() )+];
+
         /// The routes.
         pub fn router() -> OpenApiRouter<Reads> {
             OpenApiRouter::new().routes(routes!(of_me))$( .routes(routes!($name::history)) )+
@@ -170,4 +174,22 @@ async fn name_causes(reader: &Reader<History>, entries: &mut [Entry]) -> Result<
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+const fn category<A: Aggregate>() -> &'static str {
+    A::Event::CATEGORY
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_aggregate_has_a_history() {
+        let told: BTreeSet<_> = TOLD.iter().collect();
+        assert_eq!(told, orbit_events::Event::CATEGORIES.iter().collect());
+    }
 }

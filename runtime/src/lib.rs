@@ -24,7 +24,8 @@ pub use fault::Fault;
 pub use home::{Home, HomeLock};
 pub use install::{Progress, Runtime, Terminal, install, install_unless, installed_program};
 pub use process::ProcessId;
-pub use secrets::{GENERATED, MASTER_KEY, NATS_PASSWORD, NEXT_MASTER_KEY, POSTGRES_PASSWORD, SIGNING_KEY, Secrets};
-pub use secrets::{GENERATED, MASTER_KEY, NATS_PASSWORD, POSTGRES_PASSWORD, PROOF_KEY, SIGNING_KEY, Secrets};
+pub use secrets::{
+    GENERATED, MASTER_KEY, NATS_PASSWORD, NEXT_MASTER_KEY, POSTGRES_PASSWORD, PROOF_KEY, SIGNING_KEY, Secrets,
+};
 pub use servers::{Addresses, Exit, Servers, stop_left_over};
 pub use setup::{Setup, Tuning};

@@ -79,6 +79,8 @@ async fn without_postgres_everything_says_so_and_comes_back_by_itself() {
     let world = World::on(servers.database().await, servers.nats().await).await;
     let ada = world.register("ada").await;
     let before = create(&world, &ada, "Before").await.expect(201);
+    let from = format!("/events/stream?category=tasks&from={}", before.position());
+    let mut stream = world.get(&from).by(&ada).follow().await;
 
     for crash in [false, true] {
         let away = Instant::now();
@@ -101,6 +103,7 @@ async fn without_postgres_everything_says_so_and_comes_back_by_itself() {
         .await;
         visible(&world, &ada, &after).await;
         visible(&world, &ada, &before).await;
+        assert_eq!(stream.facts(1).await[0].id, Some(after.position()), "the stream is still the same");
     }
     let titles = world.get("/tasks").by(&ada).send().await.expect(200).each("title");
     assert_eq!(titles.iter().filter(|title| *title == "Into nothing").count(), 0);

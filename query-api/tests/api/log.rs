@@ -10,9 +10,13 @@ use crate::world::World;
 impl World {
     /// A world whose facts are in the log too.
     pub async fn logged() -> Self {
-        let mut world = Self::new().await;
-        world.logged = true;
-        world
+        Self::new().await.in_the_log()
+    }
+
+    /// The same, whose facts are in the log too from now on.
+    pub fn in_the_log(mut self) -> Self {
+        self.logged = true;
+        self
     }
 
     pub fn vault(&self) -> Vault {

@@ -396,7 +396,7 @@ async fn who_was_erased_has_no_past() {
 
 #[tokio::test]
 async fn reads_of_the_past_count_as_searches() {
-    let world = World::with("2/min").await.logged().await.with_ada().await;
+    let world = World::with("2/min").await.in_the_log().with_ada().await;
     for (path, status) in [
         ("/tasks?as_of=1", 200),
         ("/tasks", 200),

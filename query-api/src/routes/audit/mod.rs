@@ -28,6 +28,7 @@ impl Context for Audit {
     // There is none to wait for: what is asked here is the log's own tree.
     const PROJECTION: &'static str = "log";
     const SCOPE: &'static str = "history:read";
+    const READS_THE_PAST: bool = false;
 }
 
 /// Its routes.

@@ -24,6 +24,7 @@ impl Context for History {
     /// No projection of that name announces anything: what an answer must have seen is looked for in its own snapshot.
     const PROJECTION: &'static str = "log";
     const SCOPE: &'static str = "history:read";
+    const READS_THE_PAST: bool = false;
 }
 
 /// Its routes.

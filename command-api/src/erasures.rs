@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// How long somebody may be kept who is due, when another process took the request.
-const POLL: Duration = Duration::from_secs(60);
+const POLL: Duration = Duration::from_mins(1);
 /// Users forgotten one after the other before the next look.
 const AT_ONCE: i64 = 100;
 /// How often logins that come at the very moment of the erasure are looked for.

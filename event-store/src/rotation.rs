@@ -40,7 +40,7 @@ pub struct KeyStatus {
     pub destroyed: i64,
 }
 
-struct Wrapped {
+struct Row {
     user_id: Uuid,
     key_no: i16,
     wrapped: Vec<u8>,
@@ -65,7 +65,7 @@ impl Vault {
         let (mut user, mut key_no) = (Uuid::nil(), -1);
         loop {
             let page = sqlx::query_as!(
-                Wrapped,
+                Row,
                 r#"SELECT user_id, key_no, wrapped AS "wrapped!", wrapped_by FROM vault.keys
                    WHERE wrapped IS NOT NULL AND wrapped_by IS DISTINCT FROM $1 AND (user_id, key_no) > ($2, $3)
                    ORDER BY user_id, key_no LIMIT $4"#,
@@ -84,7 +84,7 @@ impl Vault {
         }
     }
 
-    async fn rotate_page(&self, to: &Key, page: &[Wrapped], done: &mut Rotation) -> Result<(), Fault> {
+    async fn rotate_page(&self, to: &Key, page: &[Row], done: &mut Rotation) -> Result<(), Fault> {
         let (mut users, mut numbers, mut before, mut after) = (vec![], vec![], vec![], vec![]);
         for key in page {
             let context = wrapping_context(UserId(key.user_id), key.key_no);

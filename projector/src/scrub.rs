@@ -142,7 +142,7 @@ async fn scrub_with(connection: &mut PgConnection, position: i64) -> Result<Opti
 /// A table that may hold what users wrote in the clear.
 struct Table {
     schema: String,
-    table: String,
+    relation: String,
     /// Both, quoted.
     name: String,
     /// Whether it is small enough, and this login's own.
@@ -153,7 +153,7 @@ struct Table {
 async fn tables(connection: &mut PgConnection) -> Result<Vec<Table>, Fault> {
     sqlx::query_as!(
         Table,
-        r#"SELECT n.nspname::text AS "schema!", c.relname::text AS "table!", format('%I.%I', n.nspname, c.relname) AS "name!",
+        r#"SELECT n.nspname::text AS "schema!", c.relname::text AS "relation!", format('%I.%I', n.nspname, c.relname) AS "name!",
                   pg_total_relation_size(c.oid) <= $1 AND pg_has_role(c.relowner, 'USAGE') AS "fits!"
            FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
            WHERE c.relkind = 'r'
@@ -173,7 +173,7 @@ async fn write_anew(connection: &mut PgConnection, table: &Table) -> Result<(), 
          FROM pg_stats WHERE schemaname = $1 AND tablename = $2",
     )
     .bind(&table.schema)
-    .bind(&table.table)
+    .bind(&table.relation)
     .execute(&mut *connection)
     .await
     .map_err(Fault::database("clear a table's statistics"))?;

@@ -162,7 +162,7 @@ impl<'a> Archive<'a> {
     }
 
     /// The manifest and the end of the archive.
-    async fn finish(mut self) -> Result<bool, Fault> {
+    async fn finish(&mut self) -> Result<bool, Fault> {
         let manifest = json!({
             "format": 1,
             "user_id": self.export.user_id,
@@ -198,7 +198,7 @@ impl<'a> Archive<'a> {
         self.zip.write_all(bytes).map_err(broken)?;
         self.hash.update(bytes);
         self.bytes += bytes.len() as u64;
-        self.lines += bytes.iter().filter(|byte| **byte == b'\n').count() as u64;
+        self.lines += bytes.split(|byte| *byte == b'\n').count() as u64 - 1;
         Ok(())
     }
 

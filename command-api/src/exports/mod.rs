@@ -54,7 +54,8 @@ pub async fn run(store: EventStore, wake: Wake, shutdown: Shutdown) {
 
 async fn work(store: &EventStore, exports: &Exports, export: &Export, worker: Uuid, shutdown: &Shutdown) {
     let made = tokio::select! {
-        made = archive::make(store, exports, export, worker) => Some(made),
+        // Aside from the stack: compressing takes some space.
+        made = Box::pin(archive::make(store, exports, export, worker)) => Some(made),
         () = shutdown.cancelled() => None,
     };
     let failed = match made {

@@ -51,7 +51,7 @@ pub struct Export {
 /// The caller's archives.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({"data": [{
-    "id": "0197f0a0-0000-7000-8000-0000000000f1", "status": "running", "progress": 40, "bytes": 20971520,
+    "id": "0197f0a0-0000-7000-8000-0000000000f1", "status": "running", "progress": 40, "bytes": 48211,
     "created_at": "2026-11-22T20:28:00Z", "finished_at": null, "expires_at": "2026-11-29T20:28:00Z"
 }]}))]
 pub struct AllExports {

@@ -82,7 +82,7 @@ pub async fn activities(connection: &mut PgConnection, mut progress: impl FnMut(
         }
         progress(compared.users);
         match rows.last() {
-            Some(last) if rows.len() as i64 == PAGE => after = last.user_id,
+            Some(last) if i64::try_from(rows.len()) == Ok(PAGE) => after = last.user_id,
             _ => break,
         }
     }

@@ -9,6 +9,8 @@
 //! It signs nothing that it cannot stand for. A fact that is missing, a log shorter than what was sealed, tiles that do
 //! not give the root of the newest checkpoint: it stops there, says so, and goes on when that has been mended.
 
+mod fault;
+
 use std::time::Duration;
 
 use orbit_platform::{clock::Clock, shutdown::Shutdown, signing::SigningKey};
@@ -17,6 +19,8 @@ use tokio::{
     sync::watch,
     time::{Instant, sleep, timeout},
 };
+
+pub use fault::SealFault;
 
 use super::{
     leaf::Leaf,
@@ -46,47 +50,6 @@ const THIN_OUT: Duration = Duration::from_mins(10);
 /// Advisory lock of the active sealer, one per database: "orbit" in ASCII and 2. The relay's ends in 1.
 const LOCK: i64 = 0x6f72_6269_7402;
 
-/// Why the sealer had to start over.
-#[derive(Debug, thiserror::Error)]
-pub enum SealFault {
-    /// The log could not be read, or the tree not be written.
-    #[error("seal the log")]
-    Log(#[from] Fault),
-    /// The connection that holds the sealer's lock failed.
-    #[error("hold the sealer's lock")]
-    Lock(#[source] sqlx::Error),
-    /// The database took too long.
-    #[error("the database did not answer within {TIMEOUT:?}")]
-    Slow,
-    /// A position has no fact, though later ones have.
-    #[error("position {0} is missing in the log: nothing from there on is sealed; run orbit verify")]
-    Missing(i64),
-    /// A fact cannot be written as the bytes that are sealed.
-    #[error("the metadata at position {0} are not readable: nothing from there on is sealed")]
-    Unreadable(i64),
-    /// The log ends before what was sealed.
-    #[error("the log ends at {head}, and {sealed} positions were sealed: facts are gone; run orbit verify")]
-    Shorter {
-        /// Where the log ends.
-        head: i64,
-        /// How far it was sealed.
-        sealed: i64,
-    },
-    /// Tiles are missing, or not what was signed.
-    #[error("the tiles do not give the root of the newest checkpoint, of {0} facts: run orbit verify")]
-    Damaged(i64),
-    /// A task that hashes was cut short.
-    #[error("hash a batch of facts")]
-    Hashing(#[source] tokio::task::JoinError),
-}
-
-impl SealFault {
-    /// Whether a person must look: time alone does not mend it.
-    fn is_lasting(&self) -> bool {
-        matches!(self, Self::Missing(_) | Self::Unreadable(_) | Self::Shorter { .. } | Self::Damaged(_))
-    }
-}
-
 /// Seals the log of one database.
 pub struct Sealer {
     pool: PgPool,
@@ -113,7 +76,7 @@ impl Sealer {
 
     /// Seals until `shutdown`. Several may run; one is active at a time.
     pub async fn run(mut self, shutdown: Shutdown) {
-        let mut backoff = Duration::from_millis(50);
+        let (mut backoff, mut told) = (Duration::from_millis(50), String::new());
         loop {
             let started = Instant::now();
             let outcome = tokio::select! {
@@ -123,12 +86,7 @@ impl Sealer {
             metrics::gauge!("orbit_sealer_active").set(0.0);
             if let Err(fault) = outcome {
                 metrics::counter!("orbit_sealer_restarts_total").increment(1);
-                let error = &fault as &dyn std::error::Error;
-                if fault.is_lasting() {
-                    tracing::error!(error, "the log cannot be sealed");
-                } else {
-                    tracing::warn!(error, "the sealer starts over");
-                }
+                tell(&fault, &mut told);
             }
             backoff = if started.elapsed() > MOST_BACKOFF {
                 Duration::from_millis(50)
@@ -249,6 +207,19 @@ impl Sealer {
         metrics::gauge!("orbit_seal_lag_events").set(as_f64((head - sealed).max(0)));
         metrics::gauge!("orbit_seal_lag_seconds").set(self.level_at.elapsed().as_secs_f64());
     }
+}
+
+/// What only a person can mend is told once, however often it is met again.
+fn tell(fault: &SealFault, told: &mut String) {
+    let (error, text) = (fault as &dyn std::error::Error, fault.to_string());
+    if !fault.is_lasting() {
+        tracing::warn!(error, "the sealer starts over");
+    } else if *told == text {
+        tracing::debug!(error, "the log still cannot be sealed");
+    } else {
+        tracing::error!(error, "the log cannot be sealed");
+    }
+    *told = text;
 }
 
 /// A sealer under way.

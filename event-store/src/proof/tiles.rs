@@ -258,7 +258,7 @@ mod tests {
         for size in [0, 1, 255, 256, 257, 511, 512, 1_000] {
             let (mut frontier, mut tiles) = (Frontier::default(), Tiles::default());
             for n in 0..size {
-                frontier.push(leaf_hash(&[n as u8, 1]), |id, hashes| tiles.insert(id, hashes.concat()));
+                frontier.push(leaf_hash(&u64::to_be_bytes(n)), |id, hashes| tiles.insert(id, hashes.concat()));
             }
             for (id, hashes) in frontier.partial() {
                 tiles.insert(id, hashes.concat());

@@ -54,7 +54,9 @@ pub(super) async fn verify(
             roots.push(Root { size: seal.size.unsigned_abs(), root: seal.root, check: Check::Checkpoints });
         }
         match page.last() {
-            Some(last) if page.len() as i64 == PAGE => (size, verifier) = (last.size, last.verifier.clone()),
+            Some(last) if i64::try_from(page.len()) == Ok(PAGE) => {
+                (size, verifier) = (last.size, last.verifier.clone())
+            }
             _ => break,
         }
     }

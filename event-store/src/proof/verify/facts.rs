@@ -18,8 +18,10 @@ use crate::{
     },
 };
 
+/// Positions in a tile.
+const TILE: i64 = 256;
 /// Positions looked at at once: eight tiles.
-const WINDOW: i64 = 8 * WIDTH as i64;
+const WINDOW: i64 = 8 * TILE;
 /// Differences between fact and tree that are remembered until it is known which of them is right.
 const REMEMBERED: usize = 100;
 
@@ -32,7 +34,7 @@ pub(super) async fn verify(
     progress: &mut impl FnMut(i64),
 ) -> Result<(), Fault> {
     // From the beginning of a tile on, so that the tree can be continued there.
-    let skipped = (verdict.from - 1) / WIDTH as i64 * WIDTH as i64;
+    let skipped = (verdict.from - 1) / TILE * TILE;
     let mut trees = Trees::start(connection, skipped, roots, verdict).await?;
     let mut after = trees.facts.size().cast_signed();
     verdict.from = after + 1;
@@ -110,7 +112,7 @@ async fn is_any_after(connection: &mut PgConnection, position: i64) -> Result<bo
 
 /// The tiles with the leaves of these positions.
 async fn leaves(connection: &mut PgConnection, window: &RangeInclusive<i64>) -> Result<Tiles, Fault> {
-    let tile = |position: i64| (position - 1).unsigned_abs() / WIDTH as u64;
+    let tile = |position: i64| ((position - 1) / TILE).unsigned_abs();
     let wanted: BTreeSet<TileId> =
         (tile(*window.start())..=tile(*window.end())).map(|index| TileId { level: 0, index }).collect();
     Tiles::read_these(connection, &wanted).await
@@ -164,7 +166,7 @@ impl Trees {
         verdict: &mut Verdict,
     ) -> Result<Self, Fault> {
         let sealed = verdict.sealed.min(verdict.head).unsigned_abs();
-        let skipped = skipped.unsigned_abs().min(sealed / WIDTH as u64 * WIDTH as u64);
+        let skipped = skipped.unsigned_abs().min(sealed - sealed % TILE.unsigned_abs());
         let tree = Frontier::read(connection, skipped).await?.unwrap_or_else(|| {
             verdict.note(
                 Check::Tree,

@@ -42,7 +42,7 @@ pub(super) async fn verify(connection: &mut PgConnection, verdict: &mut Verdict)
             }
         }
         match rows.last() {
-            Some(last) if rows.len() as i64 == PAGE => after = last.stream_id,
+            Some(last) if i64::try_from(rows.len()) == Ok(PAGE) => after = last.stream_id,
             _ => return Ok(()),
         }
     }

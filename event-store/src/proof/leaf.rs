@@ -197,7 +197,13 @@ mod tests {
             "63222c2273657373696f6e5f6964223a6e756c6c7d0000002007070707070707070707070707070707070707070707070707",
             "07070707070707",
         ];
-        let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let hex = |bytes: &[u8]| {
+            bytes
+                .iter()
+                .flat_map(|byte| [byte >> 4, byte & 15])
+                .map(|half| char::from(b"0123456789abcdef"[usize::from(half)]))
+                .collect::<String>()
+        };
         assert_eq!(hex(&leaf().bytes().unwrap()), golden.concat());
         assert_eq!(hex(&leaf().hash().unwrap()), "a870bd0b3be41db81842d1c9e7f71ec151b4fd7d13bcfe846b40d3ae2d023e9f");
     }

@@ -158,12 +158,11 @@ impl Sealer {
     }
 
     async fn read_ahead(&self, reader: &mut Option<PgConnection>, after: i64) -> Result<Vec<Leaf>, SealFault> {
-        let reader = match reader {
-            Some(reader) => reader,
-            None => {
-                let options = self.pool.connect_options();
-                reader.insert(PgConnection::connect_with(&options).await.map_err(SealFault::Lock)?)
-            }
+        let reader = if let Some(reader) = reader {
+            reader
+        } else {
+            let options = self.pool.connect_options();
+            reader.insert(PgConnection::connect_with(&options).await.map_err(SealFault::Lock)?)
         };
         in_time(Leaf::read(reader, after, BATCH)).await
     }

@@ -36,8 +36,8 @@ Exit code 1 if anything is wrong; the last line names the first bad position.";
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// A public key (name+hash+base64) whose checkpoints are believed; without any, that of ORBIT_PROOF_KEY or of
-    /// `orbit up`
+    /// A public key (name+hash+base64) whose checkpoints are believed; without any, that of `ORBIT_PROOF_KEY`
+    /// or of `orbit up`
     #[arg(long = "key", value_name = "VERIFIER_KEY")]
     keys: Vec<String>,
     /// A file with a checkpoint (a signed note) that was kept elsewhere: the log must begin with what it says
@@ -100,9 +100,9 @@ pub async fn run(mut args: Args) -> anyhow::Result<()> {
     pool.close().await;
 
     if args.json {
-        print::line(&findings.json(&verdict)?)?
+        print::line(&findings.json(&verdict)?)?;
     } else {
-        print::text(&findings.table())?
+        print::text(&findings.table())?;
     }
     if !findings.is_wrong() {
         return Ok(());

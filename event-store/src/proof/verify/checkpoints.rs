@@ -19,7 +19,7 @@ const PAGE: i64 = 1_000;
 #[derive(Clone, Debug)]
 pub(super) struct Root {
     pub size: u64,
-    pub root: Hash,
+    pub hash: Hash,
     /// Whose word it is.
     pub check: Check,
 }
@@ -34,7 +34,7 @@ pub(super) async fn verify(
     let mut roots: Vec<Root> = question
         .witnessed
         .iter()
-        .map(|theirs| Root { size: theirs.size, root: theirs.root, check: Check::Witness })
+        .map(|theirs| Root { size: theirs.size, hash: theirs.root, check: Check::Witness })
         .collect();
     for theirs in &question.witnessed {
         let head = verdict.head.unsigned_abs();
@@ -51,11 +51,11 @@ pub(super) async fn verify(
             if let Some(wrong) = fault_of(seal, question) {
                 verdict.note(Check::Checkpoints, None, format!("the checkpoint of {} facts: {wrong}", seal.size));
             }
-            roots.push(Root { size: seal.size.unsigned_abs(), root: seal.root, check: Check::Checkpoints });
+            roots.push(Root { size: seal.size.unsigned_abs(), hash: seal.root, check: Check::Checkpoints });
         }
         match page.last() {
             Some(last) if i64::try_from(page.len()) == Ok(PAGE) => {
-                (size, verifier) = (last.size, last.verifier.clone())
+                (size, verifier) = (last.size, last.verifier.clone());
             }
             _ => break,
         }

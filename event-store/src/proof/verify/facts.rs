@@ -228,7 +228,7 @@ impl Trees {
 
     fn hold_to(&mut self, root: &Root, verdict: &mut Verdict) {
         self.held = root.size;
-        (self.facts_fit, self.kept_fit) = (self.facts.root() == root.root, self.kept.root() == root.root);
+        (self.facts_fit, self.kept_fit) = (self.facts.root() == root.hash, self.kept.root() == root.hash);
         if self.facts_fit || self.kept_fit {
             self.good = root.size;
             return;

@@ -141,18 +141,19 @@ impl Sealer {
         }
         let batch = course.batch(behind).await?;
         let begun = Instant::now();
-        let folded = fold(course.frontier.clone(), batch).await?;
-        let facts = folded.frontier.size() - course.frontier.size();
-        // The next batch is read while this one is written.
-        let after = folded.frontier.size().cast_signed();
-        let more = behind > BATCH;
-        let ((), ahead) =
-            tokio::try_join!(in_time(self.keep(&mut course.connection, &folded, head, verifier.clone())), async {
-                if more { self.read_ahead(&mut course.reader, after).await } else { Ok(Vec::new()) }
-            },)?;
+        let (after, more) = (sealed + i64::try_from(batch.len()).unwrap_or(i64::MAX), behind > BATCH);
+        let (tree, connection, reader) = (course.frontier.clone(), &mut course.connection, &mut course.reader);
+        let seal = async {
+            let folded = fold(tree, batch).await?;
+            in_time(self.keep(connection, &folded, head, verifier.clone())).await?;
+            Ok(folded)
+        };
+        // The next batch is read while this one is hashed and written.
+        let ahead = async { if more { self.read_ahead(reader, after).await } else { Ok(Vec::new()) } };
+        let (folded, ahead) = tokio::try_join!(seal, ahead)?;
         (course.frontier, course.ahead, course.signed) = (folded.frontier, ahead, Some(verifier));
         metrics::histogram!("orbit_seal_seconds").record(begun.elapsed());
-        metrics::counter!("orbit_sealed_events_total").increment(facts);
+        metrics::counter!("orbit_sealed_events_total").increment((after - sealed).unsigned_abs());
         self.observe(after, head.position);
         Ok(more)
     }

@@ -51,6 +51,7 @@ fn fixture(rate: &str) -> Fixture {
         token_audience: "orbit-api".to_owned(),
         access_token_ttl_s: 900,
         refresh_token_ttl_s: 3600,
+        admins: vec![],
     };
     let clock = Clock::fixed("2026-11-22T20:28:00Z".parse().unwrap());
     let signer = TokenSigner::from_args(&args, Environment::Development, clock.clone()).unwrap();

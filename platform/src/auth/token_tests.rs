@@ -15,6 +15,7 @@ fn args(pem: &str, audience: &str) -> AuthArgs {
         token_audience: audience.to_owned(),
         access_token_ttl_s: 900,
         refresh_token_ttl_s: 3600,
+        admins: vec![],
     }
 }
 

@@ -177,7 +177,8 @@ mod tests {
         assert_eq!(irreversible::<tasks::List>(), [""; 0]);
         assert_eq!(irreversible::<tasks::Task>(), [""; 0]);
         assert_eq!(irreversible::<tasks::Label>(), ["removed"]);
-        assert_eq!(irreversible::<users::User>(), ["registered", "password_changed", "erased"]);
+        let of_users = ["registered", "password_changed", "erasure_requested", "erasure_cancelled", "erased"];
+        assert_eq!(irreversible::<users::User>(), of_users);
         assert_eq!(irreversible::<users::Login>(), ["logged_in", "refreshed", "refresh_reuse_detected", "logged_out"]);
         assert_eq!(irreversible::<users::ApiToken>(), ["issued", "revoked"]);
         let connections = ["connected", "settings_changed", "sync_progressed", "sync_failed", "disconnected"];

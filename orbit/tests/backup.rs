@@ -16,7 +16,7 @@ use std::{
     time::Instant,
 };
 
-use common::{PATIENCE, TestHome, Up, client, kill, mode, orbit, refused, register, sentence, until};
+use common::{PATIENCE, TestHome, Up, client, erase, kill, mode, orbit, refused, register, sentence, until};
 use orbit_event_store::{Log, MasterKey, Vault};
 use orbit_platform::{
     clock::Clock,
@@ -161,7 +161,7 @@ async fn same_as_a_fresh_fold(home: &TestHome) {
 async fn a_backup_made_while_people_write_comes_back_in_a_fresh_home_up_to_its_position() {
     let (home, elsewhere) = (TestHome::new().await, tempfile::tempdir().unwrap());
     let dir = elsewhere.path().join("monday");
-    let up = Up::start(&home, &["--rate-user", "off"]);
+    let up = Up::start(&home, &["--rate-user", "off", "--erasure-grace-days", "0"]);
     let token = up.register("ada@example.org").await;
     let acknowledged = Mutex::new(BTreeMap::new());
     for n in 0..20 {
@@ -242,12 +242,11 @@ async fn what_is_there_is_replaced_only_on_demand_and_who_was_forgotten_since_st
     let made = answer(&backup(&home.path(), &dir).output().unwrap());
     assert_eq!(home.running(), [0; 0]);
 
-    up = Up::start(&home, &[]);
+    up = Up::start(&home, &["--erasure-grace-days", "0"]);
     for n in 0..5 {
         write(&up.address, &ada, &format!("Lost {n}")).await;
     }
-    let erased = client().delete(format!("{}/api/v1/auth/me", up.address)).bearer_auth(&bob);
-    assert_eq!(erased.json(&json!({ "password": PASSWORD })).send().await.unwrap().status(), 204);
+    erase(&up.address, &bob, PASSWORD).await;
     let said = refused(&mut restore(&home.path(), &dir, &["--replace"]));
     assert!(said.contains(&format!("another Orbit (process {}) already runs on", up.pid())), "{said}");
     up.stop();
@@ -438,8 +437,7 @@ fn raise_schema(path: &Path) {
 async fn keys_of_a_later_backup_keep_forgotten_who_was_erased_in_between() {
     let (mut sample, source, up, [_, bob]) = Sample::make().await;
     let monday = sample.back_up(&source, "monday");
-    let erased = client().delete(format!("{}/api/v1/auth/me", up.address)).bearer_auth(&bob);
-    assert_eq!(erased.json(&json!({ "password": PASSWORD })).send().await.unwrap().status(), 204);
+    erase(&up.address, &bob, PASSWORD).await;
     let tuesday = sample.back_up(&source, "tuesday");
     let said = refused(&mut sample.restore(&tuesday, &["--keys", monday.to_str().unwrap()]));
     assert!(said.contains("do not fit the data"), "{said}");

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::{TestHome, Up, client, orbit, refused, until};
+use common::{TestHome, Up, client, erase, orbit, refused, until};
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
 
@@ -36,7 +36,7 @@ fn types(facts: &[Value]) -> Vec<&str> {
 #[tokio::test]
 async fn the_log_is_read_aloud_in_order_and_by_filter() {
     let home = TestHome::new().await;
-    let up = Up::start(&home, &[]);
+    let up = Up::start(&home, &["--erasure-grace-days", "0"]);
     let (ada, bob) = (up.register("ada@example.org").await, up.register("bob@example.org").await);
     let (status, task) = up.post("/api/v1/tasks", &ada, &json!({"title": "Buy milk"})).await;
     assert_eq!(status, 201, "{task}");
@@ -160,9 +160,7 @@ fn is_refused(home: &TestHome) {
 
 /// That something happened is told, and no more.
 async fn is_forgotten(home: &TestHome, up: &Up, token: &str, user: &str) {
-    let request = client().delete(format!("{}/api/v1/auth/me", up.address)).bearer_auth(token);
-    let erased = request.json(&json!({"password": "Correct-Horse-1"})).send().await.unwrap();
-    assert_eq!(erased.status(), 204);
+    erase(&up.address, token, "Correct-Horse-1").await;
     until("it is forgotten", || async { facts(home, &["--user", user]).iter().all(|fact| fact["data"].is_null()) })
         .await;
     assert!(types(&facts(home, &["--user", user])).contains(&"users.erased"));

@@ -141,7 +141,7 @@ async fn login(address: &str, email: &str) -> (reqwest::StatusCode, Value) {
 #[tokio::test]
 async fn the_master_key_is_rotated_below_running_processes_and_nobody_notices() {
     let (database, nats) = (orbit_testing::database().await, orbit_testing::nats().await);
-    let signing_key = generate_signing_key();
+    let (signing_key, proof_key) = (generate_signing_key(), generate_signing_key());
     let directory = tempfile::tempdir().unwrap();
     let (old, new) = (directory.path().join("old"), directory.path().join("new"));
     std::fs::write(&old, generate_master_key()).unwrap();
@@ -152,6 +152,7 @@ async fn the_master_key_is_rotated_below_running_processes_and_nobody_notices() 
             ("NATS_URL", nats.url()),
             ("ORBIT_NATS_PREFIX", nats.prefix()),
             ("ORBIT_SIGNING_KEY", signing_key.as_str()),
+            ("ORBIT_PROOF_KEY", proof_key.as_str()),
             ("ORBIT_MASTER_KEY_FILE", key),
             ("ORBIT_MASTER_KEY_PREVIOUS_FILE", previous),
         ]

@@ -96,7 +96,8 @@ async fn due(pool: &PgPool) -> Result<Option<i64>, Fault> {
            SELECT max(e.position) FROM erased e
            WHERE NOT (SELECT just_now FROM done)
              AND NOT EXISTS (SELECT FROM vault.keys k JOIN erased USING (user_id) WHERE k.destroyed_at IS NULL)
-             AND NOT EXISTS (SELECT FROM pg_tables WHERE schemaname = 'rebuild')
+             AND NOT EXISTS (SELECT FROM pg_tables
+                             WHERE schemaname = 'rebuild' AND tablename NOT IN ('checkpoints', 'parked'))
              AND (SELECT count(*) FROM checkpoints c WHERE c.position >= (SELECT max(position) FROM erased))
                  >= $2::bigint * (SELECT partitions FROM log.head)"#,
         PAUSE_MINUTES,

@@ -61,7 +61,7 @@ fn parameters(operation: &mut Operation, path: &str, method: &HttpMethod) {
         let description = "Makes repeating the request harmless: the same key and body get the same answer";
         add(operation, "Idempotency-Key", ParameterIn::Header, Type::String, description);
     }
-    if path.contains('{') {
+    if path.contains("{id}") {
         add(operation, "If-Match", ParameterIn::Header, Type::String, "The ETag of the version that you have seen");
     }
 }

@@ -207,6 +207,17 @@ pub fn sentence(output: &Output) -> String {
     last.strip_prefix("error: ").unwrap_or_else(|| panic!("{said}")).to_owned()
 }
 
+/// Has a user ask to be erased, of an Orbit that gives no time of grace, and waits until they are.
+pub async fn erase(address: &str, token: &str, password: &str) {
+    let me = format!("{address}/api/v1/auth/me");
+    let asked = client().delete(&me).bearer_auth(token).json(&serde_json::json!({ "password": password }));
+    assert_eq!(asked.send().await.unwrap().status(), 202);
+    until("the user is erased", || async {
+        client().get(&me).bearer_auth(token).send().await.unwrap().status() == 401
+    })
+    .await;
+}
+
 /// Waits until something is so.
 pub async fn until<F: Future<Output = bool>>(what: &str, mut so: impl FnMut() -> F) {
     let begun = Instant::now();

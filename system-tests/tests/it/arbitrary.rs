@@ -263,6 +263,9 @@ async fn belongings(world: &World, of: &Session) -> BTreeMap<String, Uuid> {
     all.insert("devices".to_owned(), of.login());
     all.insert("activities".to_owned(), Uuid::nil());
     all.insert("history".to_owned(), Uuid::nil());
+    // Not anybody's: administrators name them.
+    all.insert("projections".to_owned(), Uuid::nil());
+    all.insert("rebuilds".to_owned(), Uuid::nil());
     all
 }
 

@@ -41,6 +41,9 @@ async fn fill(world: &World, ada: &Session) -> BTreeMap<&'static str, Uuid> {
         ("task-lists", list),
         ("tasks", task),
         ("tokens", token),
+        // Not anybody's: administrators name them.
+        ("projections", Uuid::nil()),
+        ("rebuilds", Uuid::nil()),
     ])
 }
 

@@ -11,7 +11,7 @@
 
 mod fault;
 
-use std::time::Duration;
+use std::{convert::Infallible, time::Duration};
 
 use orbit_platform::{clock::Clock, shutdown::Shutdown, signing::SigningKey};
 use sqlx::{Connection, PgConnection, PgPool};
@@ -74,6 +74,13 @@ impl Sealer {
         Self { lock, ..self }
     }
 
+    /// Seals until something fails, and says what.
+    #[cfg(test)]
+    pub(super) async fn first_fault(mut self) -> SealFault {
+        let Err(fault) = self.lead().await;
+        fault
+    }
+
     /// Seals until `shutdown`. Several may run; one is active at a time.
     pub async fn run(mut self, shutdown: Shutdown) {
         let (mut backoff, mut told) = (Duration::from_millis(50), String::new());
@@ -84,10 +91,9 @@ impl Sealer {
                 () = shutdown.cancelled() => return,
             };
             metrics::gauge!("orbit_sealer_active").set(0.0);
-            if let Err(fault) = outcome {
-                metrics::counter!("orbit_sealer_restarts_total").increment(1);
-                tell(&fault, &mut told);
-            }
+            let Err(fault) = outcome;
+            metrics::counter!("orbit_sealer_restarts_total").increment(1);
+            tell(&fault, &mut told);
             backoff = if started.elapsed() > MOST_BACKOFF {
                 Duration::from_millis(50)
             } else {
@@ -100,8 +106,8 @@ impl Sealer {
         }
     }
 
-    /// Waits for the lock and seals until something fails. Never returns `Ok` but by being dropped.
-    async fn lead(&mut self) -> Result<(), SealFault> {
+    /// Waits for the lock and seals until something fails.
+    async fn lead(&mut self) -> Result<Infallible, SealFault> {
         let options = self.pool.connect_options();
         let mut connection = PgConnection::connect_with(&options).await.map_err(SealFault::Lock)?;
         while !try_lock(&mut connection, self.lock).await.map_err(SealFault::Lock)? {

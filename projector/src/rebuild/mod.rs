@@ -42,8 +42,8 @@ const SPARE_CONNECTIONS: u32 = 4;
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Most batches that may be applied at once.
 pub const MOST_WORKERS: i16 = 64;
-/// Advisory lock of the rebuild under way, one per database: "orbit" in ASCII and 2.
-const LOCK: i64 = 0x6f72_6269_7402;
+/// Advisory lock of the rebuild under way, one per database: "orbit" in ASCII and 3 (the relay has 1, the sealer 2).
+const LOCK: i64 = 0x6f72_6269_7403;
 
 /// What a rebuild works with.
 #[derive(Clone)]

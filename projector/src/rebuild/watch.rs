@@ -19,8 +19,8 @@ use crate::{
 const LOOK: Duration = Duration::from_secs(2);
 /// Batches applied at once where nobody said how many.
 pub const WORKERS: i16 = 2;
-/// Advisory lock under which versions are compared: "orbit" in ASCII and 3. Two projectors ask once.
-const VERSIONS: i64 = 0x6f72_6269_7403;
+/// Advisory lock under which versions are compared: "orbit" in ASCII and 4. Two projectors ask once.
+const VERSIONS: i64 = 0x6f72_6269_7404;
 
 /// Does the rebuilds that are asked for, until `shutdown`.
 pub async fn watch(deps: Deps, shutdown: Shutdown) {

@@ -161,7 +161,7 @@ async fn same_as_a_fresh_fold(home: &TestHome) {
 async fn a_backup_made_while_people_write_comes_back_in_a_fresh_home_up_to_its_position() {
     let (home, elsewhere) = (TestHome::new().await, tempfile::tempdir().unwrap());
     let dir = elsewhere.path().join("monday");
-    let up = Up::start(&home, &["--rate-user", "off", "--erasure-grace-days", "0"]);
+    let up = Up::start(&home, &["--rate-user", "off"]);
     let token = up.register("ada@example.org").await;
     let acknowledged = Mutex::new(BTreeMap::new());
     for n in 0..20 {
@@ -293,7 +293,7 @@ impl Sample {
     async fn make() -> (Self, orbit_testing::TestDatabase, Up, [String; 2]) {
         let (home, elsewhere) = (TestHome::new().await, tempfile::tempdir().unwrap());
         let (source, nats) = (orbit_testing::database().await, orbit_testing::nats().await);
-        let up = Up::start_with(&home, &[], |command| {
+        let up = Up::start_with(&home, &["--erasure-grace-days", "0"], |command| {
             command.env("DATABASE_URL", source.url()).env("NATS_URL", nats.url());
             command.env("ORBIT_NATS_PREFIX", nats.prefix());
         });

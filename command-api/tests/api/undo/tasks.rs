@@ -41,7 +41,9 @@ async fn every_change_of_a_task_is_taken_back_and_done_again() {
     let ada = api.register("ada@example.org").await;
     let (home, other) = (list(&api, &ada, "Home").await, list(&api, &ada, "Other").await);
     let urgent = label(&api, &ada, "urgent").await;
-    let (parent, neighbour) = (api.task(&ada, titled("parent")).await, api.task(&ada, titled("neighbour")).await);
+    let parent = api.task(&ada, titled("parent")).await;
+    // In another list: within one, at one moment, chance decides who stands before whom already.
+    let neighbour = api.task(&ada, json!({"title": "neighbour", "list_id": id(&other)})).await;
     let task = api.task(&ada, json!({"title": "Buy milk", "list_id": id(&home), "labels": [id(&urgent)]})).await;
     let patch = |body: Value, back| (Method::PATCH, String::new(), body, back);
     let post = |verb: &str, body: Value, back| (Method::POST, format!("/{verb}"), body, back);

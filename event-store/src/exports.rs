@@ -1,7 +1,7 @@
 //! Exports: the jobs that make archives of everything about a user, and the archives' bytes, sealed with the user's key
 //! in pieces. What is in an archive is the matter of who makes it.
 //!
-//! A job is one row. Whoever works on it keeps it alive by writing; one that has been silent for [`SILENCE`] has died,
+//! A job is one row. Whoever works on it keeps it alive by writing; one that has been silent for `SILENCE` has died,
 //! and another worker begins anew. Pieces are written under the worker's name, so that one that was only slow writes
 //! nothing any more.
 

@@ -5,7 +5,7 @@
 //! erasure, the read models (and the tables beside them that held words or keys in the clear) are written anew, their
 //! statistics made anew, and the log is switched and checkpointed, so that its old segments can go.
 //!
-//! Writing a table anew locks it. Tables larger than [`SMALL`] are left alone: a rebuild writes them anew without a lock.
+//! Writing a table anew locks it. Tables larger than `SMALL` are left alone: a rebuild writes them anew without a lock.
 
 use std::time::Duration;
 

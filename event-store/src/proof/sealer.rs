@@ -3,8 +3,8 @@
 //! One is active at a time, whoever has the lock; the others stand by. Two at once would do no harm: tiles and roots are
 //! a function of the log, and a tile is only ever replaced by a longer one.
 //!
-//! A checkpoint is at most two seconds behind the head: a sealer with nothing to do looks at the head every [`POLL`],
-//! rests [`REST`] between two checkpoints, and takes over from one that died within [`STANDBY`] of its lock's end.
+//! A checkpoint is at most two seconds behind the head: a sealer with nothing to do looks at the head every `POLL`,
+//! rests `REST` between two checkpoints, and takes over from one that died within `STANDBY` of its lock's end.
 //!
 //! It signs nothing that it cannot stand for. A fact that is missing, a log shorter than what was sealed, tiles that do
 //! not give the root of the newest checkpoint: it stops there, says so, and goes on when that has been mended.

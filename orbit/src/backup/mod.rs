@@ -1,7 +1,7 @@
 //! `orbit backup`: the database as it is at one moment, while writing goes on, into a directory.
 //!
-//! Reading order: [`snapshot`] (the moment) · [`dump`] (the archives) · [`manifest`] (what makes them a backup) ·
-//! [`tools`] (`pg_dump`) · [`servers`] (whose database). The way back is [`crate::restore`]. Why it is done like this:
+//! Reading order: `snapshot` (the moment) · `dump` (the archives) · `manifest` (what makes them a backup) ·
+//! `tools` (`pg_dump`) · `servers` (whose database). The way back is [`crate::restore`]. Why it is done like this:
 //! `docs/adr/0015-backups-are-dumps-of-one-moment.md`.
 
 mod dump;

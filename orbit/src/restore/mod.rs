@@ -1,8 +1,8 @@
 //! `orbit restore`: a database out of a backup. Made beside the present one and given its name when it is complete, so
 //! that a restore that fails has changed nothing.
 //!
-//! Reading order: [`source`] (the backup) · [`target`] (the database) · [`load`] (from one into the other) · [`forget`]
-//! (who was erased since) · [`owner`] (whose tables).
+//! Reading order: `source` (the backup) · `target` (the database) · `load` (from one into the other) · `forget`
+//! (who was erased since) · `owner` (whose tables).
 
 mod forget;
 mod load;

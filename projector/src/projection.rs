@@ -48,6 +48,21 @@ pub trait Projection: 'static {
     /// that was applied before changes nothing: rows carry the version of the stream that they have reached.
     fn apply(connection: &mut PgConnection, facts: &[&Recorded])
     -> impl Future<Output = Result<(), ApplyFault>> + Send;
+
+    /// The same for tables that are being made anew: none of these facts has been applied to them before, so what begins
+    /// with them has no rows that would have to be looked for.
+    fn fill(connection: &mut PgConnection, facts: &[&Recorded]) -> impl Future<Output = Result<(), ApplyFault>> + Send {
+        Self::apply(connection, facts)
+    }
+}
+
+/// What kind of tables facts are folded into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tables {
+    /// Those that serve.
+    Serving,
+    /// Those that are being made anew: to be filled.
+    Fresh,
 }
 
 /// Why facts could not be applied.
@@ -107,6 +122,7 @@ pub struct Registered {
     /// [`Projection::TABLES`]
     pub tables: &'static [&'static str],
     apply: Apply,
+    fill: Apply,
 }
 
 impl Registered {
@@ -118,12 +134,18 @@ impl Registered {
             interest: P::INTEREST,
             tables: P::TABLES,
             apply: |connection, facts| Box::pin(P::apply(connection, facts)),
+            fill: |connection, facts| Box::pin(P::fill(connection, facts)),
         }
     }
 
     /// [`Projection::apply`]
     pub async fn apply(&self, connection: &mut PgConnection, facts: &[&Recorded]) -> Result<(), ApplyFault> {
         (self.apply)(connection, facts).await
+    }
+
+    /// [`Projection::fill`]
+    pub async fn fill(&self, connection: &mut PgConnection, facts: &[&Recorded]) -> Result<(), ApplyFault> {
+        (self.fill)(connection, facts).await
     }
 }
 

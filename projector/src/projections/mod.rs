@@ -1,6 +1,7 @@
 //! The projections: one file (or folder) per context, and their list.
 
 mod activities;
+mod copy;
 mod rows;
 mod tasks;
 mod users;

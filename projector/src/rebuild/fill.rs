@@ -13,7 +13,7 @@ use tokio::{
 
 use super::{Deps, Fault, Progress, Step};
 use crate::{
-    projection::Registered,
+    projection::{Registered, Tables},
     runner::{Course, Fault as RunnerFault, Opened, envelope},
 };
 
@@ -67,7 +67,7 @@ impl Fill {
         let mut tracks = Vec::new();
         for projection in chosen {
             for partition in partitions.all() {
-                let course = Course::start(pool.clone(), projection, partition).await?;
+                let course = Course::start(pool.clone(), projection, partition, Tables::Fresh).await?;
                 tracks.push(Track { projection, partition, course });
             }
         }

@@ -9,7 +9,7 @@ use sqlx::PgPool;
 use tokio::task::JoinSet;
 
 use super::{BATCH, Course, Fault, Opened, permit, permits};
-use crate::projection::Registered;
+use crate::projection::{Registered, Tables};
 
 /// What catching up came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +41,7 @@ pub async fn catch_up(
         for partition in head.partitions.all() {
             let (pool, log, vault, permits) = (pool.clone(), log.clone(), vault.clone(), permits.clone());
             running.spawn(async move {
-                let mut course = Course::start(pool, projection, partition).await?;
+                let mut course = Course::start(pool, projection, partition, Tables::Serving).await?;
                 let mut seen = course.position();
                 let mut applied = 0;
                 loop {

@@ -17,7 +17,7 @@ use uuid::Uuid;
 use super::{Fault, Opened, chain, envelope};
 use crate::{
     parked::{self, Parking},
-    projection::{ApplyFault, Registered},
+    projection::{ApplyFault, Registered, Tables},
     projections::ERASED,
 };
 
@@ -32,6 +32,7 @@ pub(crate) struct Course {
     pool: PgPool,
     projection: &'static Registered,
     partition: Partition,
+    tables: Tables,
     /// The checkpoint in the database.
     position: i64,
     /// Whether streams of this partition may be parked; only then is it worth looking.
@@ -46,7 +47,12 @@ pub(crate) struct Applied {
 
 impl Course {
     /// Reads the checkpoint, making it if this is the first time.
-    pub async fn start(pool: PgPool, projection: &'static Registered, partition: Partition) -> Result<Self, Fault> {
+    pub async fn start(
+        pool: PgPool,
+        projection: &'static Registered,
+        partition: Partition,
+        tables: Tables,
+    ) -> Result<Self, Fault> {
         sqlx::query!(
             "INSERT INTO checkpoints (projection, partition, position) VALUES ($1, $2, 0) ON CONFLICT DO NOTHING",
             projection.name,
@@ -64,7 +70,7 @@ impl Course {
         .fetch_one(&pool)
         .await
         .map_err(Fault::database("read a checkpoint"))?;
-        Ok(Self { pool, projection, partition, position: row.position, has_parked: row.parked })
+        Ok(Self { pool, projection, partition, tables, position: row.position, has_parked: row.parked })
     }
 
     /// The checkpoint.
@@ -172,9 +178,16 @@ impl Course {
     ) -> Result<Parking, ApplyFault> {
         let facts = applicable(facts, &parking);
         if !facts.is_empty() {
-            self.projection.apply(connection, &facts).await?;
+            self.fold(connection, &facts).await?;
         }
         Ok(parking)
+    }
+
+    async fn fold(&self, connection: &mut PgConnection, facts: &[&Recorded]) -> Result<(), ApplyFault> {
+        match self.tables {
+            Tables::Serving => self.projection.apply(connection, facts).await,
+            Tables::Fresh => self.projection.fill(connection, facts).await,
+        }
     }
 
     /// Halves the batch until what is refused is one fact, parks its stream and goes on without it.
@@ -191,7 +204,7 @@ impl Course {
                 continue;
             }
             let mut savepoint = connection.begin().await.map_err(Fault::database("set a savepoint"))?;
-            match self.projection.apply(&mut savepoint, &applicable).await {
+            match self.fold(&mut savepoint, &applicable).await {
                 Ok(()) => savepoint.commit().await.map_err(Fault::database("release a savepoint"))?,
                 Err(fault) if fault.is_outage() => return Err(fault.into()),
                 Err(fault) => {

@@ -12,6 +12,7 @@ use super::{
     *,
 };
 use crate::{
+    projection::Tables,
     projections,
     world::{PARTITIONS, Running, SOON, World},
 };
@@ -234,8 +235,8 @@ async fn whoever_has_lost_its_claim_writes_nothing() {
     std::mem::take(&mut bench.running).stop().await;
     let (tasks, partition) = (projections::find("tasks").unwrap(), PARTITIONS.of(bench.user));
     let pool = &bench.shared.deps.pool;
-    let mut rightful = Course::start(pool.clone(), tasks, partition).await.unwrap();
-    let mut stale = Course::start(pool.clone(), tasks, partition).await.unwrap();
+    let mut rightful = Course::start(pool.clone(), tasks, partition, Tables::Serving).await.unwrap();
+    let mut stale = Course::start(pool.clone(), tasks, partition, Tables::Serving).await.unwrap();
     bench.append(2).await;
     let stored = bench.world.log.partition(partition, 1, 3, 10).await.unwrap();
     let opened = Stored::open_all(stored, &bench.world.vault).await.unwrap();
@@ -264,7 +265,7 @@ async fn rows_and_checkpoint_are_written_together_or_not_at_all() {
              FOR EACH ROW EXECUTE FUNCTION refuse()",
         )
         .await;
-    let mut course = Course::start(bench.shared.deps.pool.clone(), tasks, partition).await.unwrap();
+    let mut course = Course::start(bench.shared.deps.pool.clone(), tasks, partition, Tables::Serving).await.unwrap();
     course.apply(&[&opened[0]], 2).await.unwrap_err();
     bench.sees(1).await;
     bench.settles_at(1).await;

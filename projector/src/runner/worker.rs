@@ -18,7 +18,7 @@ use super::{
     feed::Delivered,
     pulse::{Progress, Pulse},
 };
-use crate::projection::Registered;
+use crate::projection::{Registered, Tables};
 
 /// How long the checkpoint may stay behind facts of which the projection wants none: a transaction for each would be
 /// waste, but somebody may wait for the position.
@@ -97,7 +97,7 @@ impl<'a> Worker<'a> {
         let head = shared.deps.log.head().await?;
         let course = {
             let _permit = shared.permit().await;
-            Course::start(shared.deps.pool.clone(), projection, partition).await?
+            Course::start(shared.deps.pool.clone(), projection, partition, Tables::Serving).await?
         };
         let seen = course.position();
         let progress = shared.lags.enter(projection.name, partition, seen);

@@ -1,11 +1,12 @@
-//! Laws of folding, over random facts: in batches or one by one, once or again, everything comes to the same.
+//! Laws of folding, over random facts: in batches or one by one, once or again, applied or filled in, everything comes
+//! to the same.
 
 use orbit_events::{
     Actor, Content, Envelope, Event, EventId, LabelId, ListId, Metadata, Recorded, TaskId, UserId,
     tasks::{Priority, Status, label, list, task},
     users::{Profile, connection, login, user},
 };
-use orbit_projector::{SEARCH_PATH, projections};
+use orbit_projector::{SEARCH_PATH, projection::Tables, projections};
 use proptest::{prelude::*, test_runner::TestRunner};
 use sqlx::PgPool;
 use tokio::runtime::Runtime;
@@ -173,13 +174,16 @@ fn task_event(user: u8, what: u8, argument: u8, text: String, label: LabelId) ->
 }
 
 /// Applies facts in these portions, in a transaction that is then rolled back; returns what came of it.
-async fn fold(pool: &PgPool, portions: &[&[Recorded]]) -> Vec<(String, serde_json::Value)> {
+async fn fold(pool: &PgPool, portions: &[&[Recorded]], tables: Tables) -> Vec<(String, serde_json::Value)> {
     let mut transaction = pool.begin().await.unwrap();
     for portion in portions {
         for projection in projections::ALL {
             let wanted: Vec<&Recorded> =
                 portion.iter().filter(|fact| projection.interest.wants(&fact.envelope)).collect();
-            projection.apply(&mut transaction, &wanted).await.unwrap();
+            match tables {
+                Tables::Serving => projection.apply(&mut transaction, &wanted).await.unwrap(),
+                Tables::Fresh => projection.fill(&mut transaction, &wanted).await.unwrap(),
+            }
         }
     }
     let dump = dump(&mut transaction, "view").await;
@@ -231,10 +235,13 @@ fn batches_of_any_size_delivered_any_number_of_times_come_to_the_same() {
             }
         }
         with_repeats.push(&facts);
-        let (alone, batched, repeated) = runtime.block_on(async {
-            (fold(&pool, &one_by_one).await, fold(&pool, &portions).await, fold(&pool, &with_repeats).await)
+        let (alone, others) = runtime.block_on(async {
+            let batched = fold(&pool, &portions, Tables::Serving).await;
+            let repeated = fold(&pool, &with_repeats, Tables::Serving).await;
+            let filled = fold(&pool, &portions, Tables::Fresh).await;
+            (fold(&pool, &one_by_one, Tables::Serving).await, [batched, repeated, filled])
         });
-        for other in [batched, repeated] {
+        for other in others {
             for (one, other) in alone.iter().zip(&other) {
                 prop_assert_eq!(one, other);
             }

@@ -7,11 +7,14 @@ use std::collections::HashSet;
 
 use orbit_events::{Envelope, Recorded, entity_type, without_secrets};
 use serde_json::Value;
-use sqlx::PgConnection;
+use sqlx::{PgConnection, types::Json};
 use uuid::Uuid;
 
-use super::rows::{self, column};
-use crate::projection::{ApplyFault, Interest, Projection};
+use super::{
+    copy,
+    rows::{self, column},
+};
+use crate::projection::{ApplyFault, Interest, Projection, Tables};
 use subjects::Subjects;
 
 /// Tells every fact; of those who were forgotten without words.
@@ -24,18 +27,29 @@ impl Projection for Activities {
     const TABLES: &'static [&'static str] = &["activities", "activity_subjects"];
 
     async fn apply(connection: &mut PgConnection, facts: &[&Recorded]) -> Result<(), ApplyFault> {
-        let erased = rows::erased(facts);
-        let mut subjects = Subjects::load(connection, facts).await?;
-        subjects.erased.extend(rows::ids(&erased));
-        let rows: Vec<Row> = facts.iter().map(|fact| Row::of(fact, &mut subjects)).collect();
-        insert(connection, &rows).await?;
-        subjects.store(connection).await?;
-        if !erased.is_empty() {
-            strip(connection, &rows::ids(&erased)).await?;
-            subjects::erase(connection, &erased).await?;
-        }
-        Ok(())
+        tell(connection, facts, Tables::Serving).await
     }
+
+    async fn fill(connection: &mut PgConnection, facts: &[&Recorded]) -> Result<(), ApplyFault> {
+        tell(connection, facts, Tables::Fresh).await
+    }
+}
+
+async fn tell(connection: &mut PgConnection, facts: &[&Recorded], tables: Tables) -> Result<(), ApplyFault> {
+    let erased = rows::erased(facts);
+    let mut subjects = Subjects::load(connection, facts).await?;
+    subjects.erased.extend(rows::ids(&erased));
+    let rows: Vec<Row> = facts.iter().map(|fact| Row::of(fact, &mut subjects)).collect();
+    match tables {
+        Tables::Serving => insert(connection, &rows).await?,
+        Tables::Fresh => copy(connection, &rows).await?,
+    }
+    subjects.store(connection).await?;
+    if !erased.is_empty() {
+        strip(connection, &rows::ids(&erased)).await?;
+        subjects::erase(connection, &erased).await?;
+    }
+    Ok(())
 }
 
 /// An entry.
@@ -71,15 +85,16 @@ async fn insert(connection: &mut PgConnection, rows: &[Row<'_>]) -> Result<(), A
     sqlx::query!(
         "INSERT INTO activities (id, user_id, position, at, actor, action_type, schema_version, description, entity_type,
                                  entity_id, metadata, session_id, run_id, correlation_id, causation_id)
-         SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::timestamptz[], $5::jsonb[], $6::text[],
-                              $7::smallint[], $8::text[], $9::text[], $10::uuid[], $11::jsonb[], $12::uuid[],
-                              $13::uuid[], $14::uuid[], $15::uuid[])
+         SELECT unnest($1::uuid[]), unnest($2::uuid[]), unnest($3::bigint[]), unnest($4::timestamptz[]),
+                unnest($5::jsonb[]), unnest($6::text[]), unnest($7::smallint[]), unnest($8::text[]), unnest($9::text[]),
+                unnest($10::uuid[]), unnest($11::jsonb[]), unnest($12::uuid[]), unnest($13::uuid[]),
+                unnest($14::uuid[]), unnest($15::uuid[])
          ON CONFLICT (id) DO NOTHING",
         &column(rows, |r| r.envelope.event_id.0),
         &column(rows, |r| r.envelope.user_id.0),
         &column(rows, |r| r.envelope.position),
         &column(rows, |r| r.envelope.recorded_at),
-        &column(rows, |r| sqlx::types::Json(r.envelope.metadata.actor)) as &[sqlx::types::Json<orbit_events::Actor>],
+        &column(rows, |r| Json(r.envelope.metadata.actor)) as &[Json<orbit_events::Actor>],
         &column(rows, |r| &*r.envelope.wire_type) as &[&str],
         &column(rows, |r| r.envelope.schema_version),
         &column(rows, |r| &*r.description) as &[&str],
@@ -95,6 +110,35 @@ async fn insert(connection: &mut PgConnection, rows: &[Row<'_>]) -> Result<(), A
     .await
     .map_err(ApplyFault::database("write activities"))?;
     Ok(())
+}
+
+async fn copy(connection: &mut PgConnection, rows: &[Row<'_>]) -> Result<(), ApplyFault> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let mut copied = copy::Rows::of(15);
+    for Row { envelope, description, metadata, run_id } in rows {
+        copied.add(|row| {
+            row.put(envelope.event_id.0)?;
+            row.put(envelope.user_id.0)?;
+            row.put(envelope.position)?;
+            row.put(envelope.recorded_at)?;
+            row.put(Json(envelope.metadata.actor))?;
+            row.put(&*envelope.wire_type)?;
+            row.put(envelope.schema_version)?;
+            row.put(&**description)?;
+            row.put(entity_type(&envelope.category))?;
+            row.put(envelope.stream_id)?;
+            row.put(metadata.as_ref().map(Json))?;
+            row.put(envelope.metadata.session_id)?;
+            row.put(*run_id)?;
+            row.put(envelope.metadata.correlation_id)?;
+            row.put(envelope.metadata.causation_id.map(Uuid::from))
+        })?;
+    }
+    let statement = "COPY activities (id, user_id, position, at, actor, action_type, schema_version, description,
+        entity_type, entity_id, metadata, session_id, run_id, correlation_id, causation_id) FROM STDIN BINARY";
+    copied.write(connection, statement, "fill activities").await
 }
 
 /// Leaves of the users' entries what a rebuild would, now that their words are gone.

@@ -91,7 +91,7 @@ impl Subjects {
         }
         sqlx::query!(
             "INSERT INTO activity_subjects AS s (entity_id, user_id, label, version)
-             SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::bigint[])
+             SELECT unnest($1::uuid[]), unnest($2::uuid[]), unnest($3::text[]), unnest($4::bigint[])
              ON CONFLICT (entity_id) DO UPDATE SET label = excluded.label, version = excluded.version
                  WHERE s.version < excluded.version",
             &column(&rows, |(id, _)| **id),

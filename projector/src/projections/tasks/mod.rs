@@ -9,7 +9,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::rows::{self, Gone, Removed, column};
-use crate::projection::{ApplyFault, Interest, Projection};
+use crate::projection::{ApplyFault, Interest, Projection, Tables};
 
 /// Folds facts about lists, tasks and labels; of the users it wants to know who was erased.
 pub struct Tasks;
@@ -21,28 +21,39 @@ impl Projection for Tasks {
     const TABLES: &'static [&'static str] = &["task_lists", "tasks", "labels", "tasks_removed"];
 
     async fn apply(connection: &mut PgConnection, facts: &[&Recorded]) -> Result<(), ApplyFault> {
-        let erased = rows::erased(facts);
-        let mut removed = find_removed(connection, facts).await?;
-        removed.extend(erased.iter().map(|user| (user.id, user.version)));
-        let facts: Vec<&Recorded> =
-            facts.iter().filter(|fact| !removed.contains_key(&fact.envelope.user_id.0)).copied().collect();
-
-        let lists = rows::fold::<list::Row>(connection, &facts, &removed).await?;
-        let labels = rows::fold::<label::Row>(connection, &facts, &removed).await?;
-        let mut tasks = rows::fold::<task::Row>(connection, &facts, &removed).await?;
-        // A label is never made again under the same id, so it is gone from these tasks whichever fact came first.
-        removed.extend(labels.gone.iter().map(|label| (label.id, label.version)));
-        for task in tasks.new.iter_mut().chain(&mut tasks.changed) {
-            task.labels.retain(|label| !removed.contains_key(label));
-        }
-
-        task::insert(connection, &tasks.new).await?;
-        task::update(connection, &tasks.changed).await?;
-        remove(connection, &lists.gone, &labels.gone).await?;
-        list::store(connection, &lists.into_rows()).await?;
-        label::store(connection, &labels.into_rows()).await?;
-        erase(connection, &erased).await
+        fold(connection, facts, Tables::Serving).await
     }
+
+    async fn fill(connection: &mut PgConnection, facts: &[&Recorded]) -> Result<(), ApplyFault> {
+        fold(connection, facts, Tables::Fresh).await
+    }
+}
+
+async fn fold(connection: &mut PgConnection, facts: &[&Recorded], tables: Tables) -> Result<(), ApplyFault> {
+    let erased = rows::erased(facts);
+    let mut removed = find_removed(connection, facts).await?;
+    removed.extend(erased.iter().map(|user| (user.id, user.version)));
+    let facts: Vec<&Recorded> =
+        facts.iter().filter(|fact| !removed.contains_key(&fact.envelope.user_id.0)).copied().collect();
+
+    let lists = rows::fold::<list::Row>(connection, &facts, &removed).await?;
+    let labels = rows::fold::<label::Row>(connection, &facts, &removed).await?;
+    let mut tasks = rows::fold::<task::Row>(connection, &facts, &removed).await?;
+    // A label is never made again under the same id, so it is gone from these tasks whichever fact came first.
+    removed.extend(labels.gone.iter().map(|label| (label.id, label.version)));
+    for task in tasks.new.iter_mut().chain(&mut tasks.changed) {
+        task.labels.retain(|label| !removed.contains_key(label));
+    }
+
+    match tables {
+        Tables::Serving => task::insert(connection, &tasks.new).await?,
+        Tables::Fresh => task::copy(connection, &tasks.new).await?,
+    }
+    task::update(connection, &tasks.changed).await?;
+    remove(connection, &lists.gone, &labels.gone).await?;
+    list::store(connection, &lists.into_rows()).await?;
+    label::store(connection, &labels.into_rows()).await?;
+    erase(connection, &erased).await
 }
 
 /// Those of the lists, labels and users that these facts speak of that are no more.

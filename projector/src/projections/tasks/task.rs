@@ -15,7 +15,10 @@ use uuid::Uuid;
 
 use crate::{
     projection::ApplyFault,
-    projections::rows::{self, column},
+    projections::{
+        copy,
+        rows::{self, column},
+    },
 };
 
 /// A task. What it says is loaded and written only where it changes: it is long, and its full-text index costs most.
@@ -188,15 +191,11 @@ pub(super) async fn insert(connection: &mut PgConnection, rows: &[Row]) -> Resul
         "INSERT INTO tasks AS t (id, user_id, list_id, parent_id, title, description, priority, status, due_date,
                                  completed_at, position, labels, created_by, extracted_from_type, extracted_from_id,
                                  dismiss_reason, deleted_at, created_at, updated_at, version)
-         SELECT r.id, r.user_id, r.list_id, r.parent_id, r.title, r.description, r.priority, r.status, r.due_date,
-                r.completed_at, r.position, r.labels::uuid[], r.created_by, r.extracted_from_type, r.extracted_from_id,
-                r.dismiss_reason, r.deleted_at, r.created_at, r.updated_at, r.version
-         FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::smallint[], $8::text[],
-                     $9::date[], $10::timestamptz[], $11::text[], $12::text[], $13::text[], $14::text[], $15::uuid[],
-                     $16::text[], $17::timestamptz[], $18::timestamptz[], $19::timestamptz[], $20::bigint[])
-              AS r (id, user_id, list_id, parent_id, title, description, priority, status, due_date, completed_at,
-                    position, labels, created_by, extracted_from_type, extracted_from_id, dismiss_reason, deleted_at,
-                    created_at, updated_at, version)
+         SELECT unnest($1::uuid[]), unnest($2::uuid[]), unnest($3::uuid[]), unnest($4::uuid[]), unnest($5::text[]),
+                unnest($6::text[]), unnest($7::smallint[]), unnest($8::text[]), unnest($9::date[]),
+                unnest($10::timestamptz[]), unnest($11::text[]), unnest($12::text[])::uuid[], unnest($13::text[]),
+                unnest($14::text[]), unnest($15::uuid[]), unnest($16::text[]), unnest($17::timestamptz[]),
+                unnest($18::timestamptz[]), unnest($19::timestamptz[]), unnest($20::bigint[])
          ON CONFLICT (id) DO UPDATE
              SET list_id = excluded.list_id, parent_id = excluded.parent_id, title = excluded.title,
                  description = excluded.description, priority = excluded.priority, status = excluded.status,
@@ -229,6 +228,42 @@ pub(super) async fn insert(connection: &mut PgConnection, rows: &[Row]) -> Resul
     .await
     .map_err(ApplyFault::database("write new tasks"))?;
     Ok(())
+}
+
+/// Writes tasks that began in this batch into a table that holds none of them.
+pub(super) async fn copy(connection: &mut PgConnection, rows: &[Row]) -> Result<(), ApplyFault> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let mut copied = copy::Rows::of(20);
+    for task in rows {
+        copied.add(|row| {
+            row.put(task.id)?;
+            row.put(task.user_id)?;
+            row.put(task.list_id)?;
+            row.put(task.parent_id)?;
+            row.put(task.title.as_deref())?;
+            row.put(task.description.as_deref())?;
+            row.put(task.priority)?;
+            row.put(&*task.status)?;
+            row.put(task.due_date)?;
+            row.put(task.completed_at)?;
+            row.put(&*task.position)?;
+            row.put(&task.labels)?;
+            row.put(&*task.created_by)?;
+            row.put(task.extracted_from_type.as_deref())?;
+            row.put(task.extracted_from_id)?;
+            row.put(task.dismiss_reason.as_deref())?;
+            row.put(task.deleted_at)?;
+            row.put(task.created_at)?;
+            row.put(task.updated_at)?;
+            row.put(task.version)
+        })?;
+    }
+    let statement = "COPY tasks (id, user_id, list_id, parent_id, title, description, priority, status, due_date,
+        completed_at, position, labels, created_by, extracted_from_type, extracted_from_id, dismiss_reason, deleted_at,
+        created_at, updated_at, version) FROM STDIN BINARY";
+    copied.write(connection, statement, "fill tasks").await
 }
 
 /// Writes tasks that have changed.

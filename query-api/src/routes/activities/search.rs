@@ -89,7 +89,8 @@ async fn search(
                                 WHERE k.projection = 'activities' AND k.partition = $1), 0) AS as_of) c
          LEFT JOIN LATERAL (
              SELECT {STORED}, q.query FROM (SELECT {query} AS query) q, activities a
-             WHERE a.user_id = $2 AND a.words @@ q.query AND ($4::bigint IS NULL OR a.position < $4)
+             WHERE a.user_id = $2 AND to_tsvector('simple', a.description) @@ q.query
+               AND ($4::bigint IS NULL OR a.position < $4)
              ORDER BY a.position DESC LIMIT $5) a ON true
          ORDER BY a.position DESC"
     );

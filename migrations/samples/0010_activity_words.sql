@@ -1,0 +1,1 @@
+-- Takes a column away; no rows of its own.

@@ -54,7 +54,7 @@ enum What {
     Http,
     /// `GET /tasks/{id}` and `GET /tasks`, against pgbench with the same statements.
     Query,
-    /// Read models filled anew from a million facts, against one INSERT … SELECT over plain JSON.
+    /// Read models filled anew from a million facts, against one INSERT … SELECT over plain JSON; then `as-of` and `seal`.
     Rebuild,
     /// The same two as of random moments in a log of 10,000 facts of their user.
     AsOf,

@@ -1,5 +1,6 @@
 //! Rebuild: tasks and activities filled anew from a million facts by two workers, indexes, comparison and swap included,
-//! against one `INSERT … SELECT` inside `PostgreSQL` over as many facts as plain JSON.
+//! against one `INSERT … SELECT` inside `PostgreSQL` over as many facts as plain JSON; then what else history does:
+//! questions of the past, and sealing.
 
 use std::time::{Duration, Instant};
 
@@ -18,10 +19,11 @@ use sqlx::PgPool;
 use tokio::sync::watch;
 
 use super::{
-    Effort, Report,
+    Effort, Report, as_of,
     project::Story,
     report::median,
     scratch::{Scratch, Writer},
+    seal,
     work::{count, load},
 };
 
@@ -63,6 +65,8 @@ pub async fn run(effort: Effort) -> anyhow::Result<Report> {
     pool.close().await;
     drop(store);
     scratch.stop().await?;
+    report.append(as_of::run(effort).await?);
+    report.append(seal::run(effort).await?);
     Ok(report)
 }
 

@@ -14,6 +14,11 @@ impl Report {
         self.figures.push((name.into(), value));
     }
 
+    /// Adds those of another bench.
+    pub fn append(&mut self, other: Self) {
+        self.figures.extend(other.figures);
+    }
+
     /// The figures as a table (unless `json` alone is wanted) and as one line of JSON.
     pub fn print(&self, json: bool) -> anyhow::Result<()> {
         let mut out = stdout().lock();

@@ -136,8 +136,10 @@ async fn facts_become_rows_without_a_secret() {
             "Labelled task “Buy oats” as “urgent”",
         ]
     );
-    let found =
-        world.count("SELECT count(*) FROM view.activities WHERE words @@ plainto_tsquery('simple', 'oat milk')");
+    let found = world.count(
+        "SELECT count(*) FROM view.activities
+         WHERE to_tsvector('simple', description) @@ plainto_tsquery('simple', 'oat milk')",
+    );
     assert_eq!(found.await, 2);
     assert_eq!(world.count("SELECT count(*) FROM view.tasks WHERE words @@ to_tsquery('simple', 'litres')").await, 1);
 }

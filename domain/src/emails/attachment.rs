@@ -120,7 +120,7 @@ impl Aggregate for Attachment {
             ("filename", json!(filename)),
             ("content_type", json!(content_type)),
             ("size", json!(size)),
-            ("sha256", json!(raw.sha256)),
+            ("digest", json!(raw.sha256)),
         ])
     }
 

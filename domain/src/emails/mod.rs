@@ -8,6 +8,7 @@ pub mod email;
 pub mod folder;
 pub mod submission;
 pub mod thread;
+pub mod threads;
 mod values;
 
 pub use attachment::Attachment;

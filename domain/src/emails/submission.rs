@@ -1,7 +1,7 @@
 //! A submission: a message from the wish to send it to the last answer. Sending itself happens elsewhere, and says here
 //! what it is about to do before it does it; so a message is never sent twice without somebody having decided it.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use chrono::{DateTime, Utc};
 use orbit_events::{
@@ -171,11 +171,19 @@ impl Sheet {
         self.recipients().into_iter().filter(|email| !decided.contains(&email.to_lowercase())).collect()
     }
 
-    /// What was known about recipients, and now these results too; the later one about somebody holds.
+    /// What was known about recipients, and now these results too. That somebody has got it holds whatever is said
+    /// later; what is said about others than the recipients is nothing to us.
     fn with_results(&self, results: &[Recipient]) -> Vec<Recipient> {
-        let new: HashSet<String> = results.iter().map(|result| result.email.to_lowercase()).collect();
-        let known = self.results.iter().filter(|result| !new.contains(&result.email.to_lowercase()));
-        known.chain(results).cloned().collect()
+        let recipients: HashSet<String> = self.recipients().into_iter().map(str::to_lowercase).collect();
+        let mut known: BTreeMap<String, &Recipient> = BTreeMap::new();
+        for result in self.results.iter().chain(results) {
+            let email = result.email.to_lowercase();
+            let has_got_it = known.get(&email).is_some_and(|known| known.accepted);
+            if recipients.contains(&email) && !has_got_it {
+                known.insert(email, result);
+            }
+        }
+        known.into_values().cloned().collect()
     }
 
     /// It waits, for this time if the user chose it. After it had failed, those who were refused are tried again.

@@ -1,5 +1,6 @@
 //! Rules of connections, as sentences.
 
+use orbit_events::{ConnectionId, users::connection::Security};
 use proptest::prelude::*;
 
 use super::*;
@@ -169,6 +170,58 @@ fn a_connection_can_be_found_by_its_user_until_it_is_disconnected() {
 fn a_secret_is_not_printed() {
     let printed = format!("{:?} {:?} {:?}", a_connection([]).then_state(), connect(), connected());
     assert!(!printed.contains("app-password"), "{printed}");
+}
+
+#[test]
+fn what_only_mail_needs_is_read_and_changed_like_the_rest() {
+    let partner = ConnectionId(Uuid::from_u128(7));
+    let mail = Mail {
+        security: Some("starttls"),
+        address: Some("ada@example.org"),
+        display_name: Some("Ada"),
+        imap_connection_id: Some(partner),
+        saves_sent: Some(true),
+    };
+    let account = Account::parse(Peer::Smtp, "Work", HOST, Some(587), None, None, mail).unwrap();
+    let edit = MailEdit { security: Some(None), display_name: Some(Some("Ada L.")), ..MailEdit::default() };
+    let edit = Edit::parse(None, None, None, None, None, edit).unwrap();
+    let connected = account.clone().into_fact();
+    let settings = Settings { security: None, display_name: Some("Ada L.".into()), ..connected.settings.clone() };
+    assert_eq!(connected.settings.imap_connection_id, Some(partner));
+    given::<Connection>([])
+        .when(Command::Connect(Box::new(account)))
+        .then([connected.into()])
+        .when(Command::ChangeSettings(Box::new(edit)))
+        .then([SettingsChanged { settings }.into()]);
+}
+
+#[test]
+fn what_is_wrong_with_what_only_mail_needs_is_told_by_field() {
+    let mail = Mail { security: Some("ssl"), address: Some("ada"), display_name: Some(""), ..Mail::default() };
+    let refused = Account::parse(Peer::Smtp, "Work", HOST, None, None, None, mail).unwrap_err();
+    let told: Vec<_> = refused.iter().map(|(field, invalid)| (*field, invalid.code)).collect();
+    let expected = [("security", "unknown_value"), ("address", "invalid_email"), ("display_name", "empty")];
+    assert_eq!(told, expected);
+    let edit = MailEdit { security: Some(Some("ssl")), address: Some(Some("ada")), ..MailEdit::default() };
+    let refused = Edit::parse(None, None, None, None, None, edit).unwrap_err();
+    let told: Vec<_> = refused.iter().map(|(field, invalid)| (*field, invalid.code)).collect();
+    assert_eq!(told, expected[..2]);
+}
+
+#[test]
+fn the_way_there_is_kept_as_is_usual_at_the_port() {
+    let at = |port, security| Settings { port, security, ..settings() }.security();
+    for (port, security) in [
+        (Some(993), Security::Tls),
+        (Some(465), Security::Tls),
+        (Some(143), Security::Starttls),
+        (Some(587), Security::Starttls),
+        (Some(2525), Security::Tls),
+        (None, Security::Tls),
+    ] {
+        assert_eq!(at(port, None), security, "{port:?}");
+    }
+    assert_eq!(at(Some(993), Some(Security::Plain)), Security::Plain);
 }
 
 fn command() -> impl Strategy<Value = Command> {

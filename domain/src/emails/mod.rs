@@ -6,10 +6,12 @@ pub mod attachment;
 pub mod draft;
 pub mod email;
 pub mod folder;
+pub mod query;
 pub mod submission;
 pub mod thread;
 pub mod threads;
 mod values;
+pub mod words;
 
 pub use attachment::Attachment;
 pub use draft::Draft;

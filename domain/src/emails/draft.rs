@@ -179,8 +179,8 @@ impl Aggregate for Draft {
             Command::Draft(compose) => draft(state, (*compose).into(), author(&context.actor)),
             Command::Edit(edit) => {
                 let draft = state.get()?;
-                let content = edit.apply(&draft.content);
-                Ok(if content == draft.content { vec![] } else { vec![Edited { content }.into()] })
+                let edited = Edited { content: edit.apply(&draft.content) };
+                Ok(if edited.content == draft.content { vec![] } else { vec![edited.into()] })
             }
             Command::Discard => match state {
                 State::Discarded => Ok(vec![]),

@@ -11,7 +11,7 @@ facts! {
     /// What happens to an e-mail.
     category "emails" bulky
     #[doc = "An e-mail came in."]
-    Received(Received) = "emails.received" 1 []
+    Received(Box<Received>) = "emails.received" 1 []
     #[doc = "An e-mail was read."]
     Read(Read) = "emails.read" 1 []
     #[doc = "An e-mail is to be read again."]
@@ -42,6 +42,7 @@ facts! {
 
 /// An e-mail came in. The limits of all that is in it are in [`super`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each says something else about the message")]
 pub struct Received {
     /// As the sender made it, without angle brackets; some messages have none.
     pub message_id: Option<String>,
@@ -95,6 +96,12 @@ pub struct Received {
     pub raw: BlobRef,
     /// What it says about something that was sent, if it is a report.
     pub bounce: Option<Bounce>,
+}
+
+impl From<Received> for Event {
+    fn from(received: Received) -> Self {
+        Self::Received(Box::new(received))
+    }
 }
 
 /// An e-mail was read.

@@ -11,7 +11,7 @@ facts! {
     /// What happens to a message that is to be sent.
     category "submissions" bulky
     #[doc = "Somebody wants a message to be sent."]
-    Submitted(Submitted) = "submissions.submitted" 1 []
+    Submitted(Box<Submitted>) = "submissions.submitted" 1 []
     #[doc = "A message waits until it is to be sent."]
     Held(Held) = "submissions.held" 1 []
     #[doc = "Sending begins; recorded before the first byte of the message leaves."]
@@ -53,6 +53,12 @@ pub struct Submitted {
     pub attempts_at_most: u8,
     /// Who wants it.
     pub created_by: Author,
+}
+
+impl From<Submitted> for Event {
+    fn from(submitted: Submitted) -> Self {
+        Self::Submitted(Box::new(submitted))
+    }
 }
 
 /// A message waits until it is to be sent.

@@ -14,7 +14,7 @@ fn long(bytes: usize) -> String {
 fn example() -> Received {
     let fact = Event::TYPES.iter().find(|fact| fact.wire_type == "emails.received").unwrap();
     match Event::decode(fact.wire_type, fact.schema_version, fact.example.as_bytes()).unwrap() {
-        Event::Received(received) => received,
+        Event::Received(received) => *received,
         other => panic!("{other:?}"),
     }
 }

@@ -26,17 +26,17 @@ pub(super) fn decide(state: &State, command: Command, context: &Context) -> Fact
         Command::Move(place) => moving(state, place, context.now),
         Command::Label(label) => {
             let email = state.live()?;
-            labelling(email, email.labels.iter().cloned().chain([label.into()]).collect())
+            labelling(email, &email.labels.iter().cloned().chain([label.into()]).collect())
         }
         Command::Unlabel(label) => {
             let email = state.live()?;
-            labelling(email, email.labels.iter().filter(|known| *known != label.as_str()).cloned().collect())
+            labelling(email, &email.labels.iter().filter(|known| *known != label.as_str()).cloned().collect())
         }
         Command::Trash => Ok(trashing(state.get()?, context.now)),
         Command::Restore(to) => Ok(restoration(state.get()?, to)),
         Command::Delete => deletion(state),
         Command::Snooze(until) => snoozing(state.live()?, until, context.now),
-        Command::SetBack(marks) => set_back::set_back(state.get()?, *marks),
+        Command::SetBack(marks) => set_back::set_back(state.get()?, &marks),
         Command::Observe(observed) => observation(state, observed, context.now),
     }
 }
@@ -57,14 +57,10 @@ fn reception(state: &State, received: Received, again: Again, now: DateTime<Utc>
 }
 
 fn marking(email: &Present, read: Option<bool>, starred: Option<bool>) -> Vec<Event> {
-    let read = read.filter(|read| *read != email.is_read).map(|read| match read {
-        true => Read {}.into(),
-        false => Unread {}.into(),
-    });
-    let starred = starred.filter(|starred| *starred != email.is_starred).map(|starred| match starred {
-        true => Starred {}.into(),
-        false => Unstarred {}.into(),
-    });
+    let read = read.filter(|read| *read != email.is_read);
+    let read = read.map(|read| if read { Read {}.into() } else { Unread {}.into() });
+    let starred = starred.filter(|starred| *starred != email.is_starred);
+    let starred = starred.map(|starred| if starred { Starred {}.into() } else { Unstarred {}.into() });
     read.into_iter().chain(starred).collect()
 }
 
@@ -75,7 +71,7 @@ fn edition(email: &Present, edit: Edit) -> Facts {
         None => vec![],
     };
     if let Some(labels) = edit.labels {
-        others.extend(labelling(email, labels.into_iter().map(String::from).collect())?);
+        others.extend(labelling(email, &labels.into_iter().map(String::from).collect())?);
     }
     if email.trashed_at.is_some() && !others.is_empty() {
         return Err(Rejection::InTrash);
@@ -114,11 +110,11 @@ fn settling(email: &Present, place: Where) -> Vec<Event> {
 }
 
 /// The labels on it become these: the others go, then those that it lacks come.
-pub(super) fn labelling(email: &Present, labels: BTreeSet<String>) -> Facts {
+pub(super) fn labelling(email: &Present, labels: &BTreeSet<String>) -> Facts {
     if labels.len() > MAX_LABELS {
         return Err(Rejection::TooManyLabels);
     }
-    let gone = email.labels.difference(&labels).map(|label| Unlabelled { label: label.clone() }.into());
+    let gone = email.labels.difference(labels).map(|label| Unlabelled { label: label.clone() }.into());
     let new = labels.difference(&email.labels).map(|label| Labelled { label: label.clone() }.into());
     Ok(gone.chain(new).collect())
 }
@@ -166,7 +162,7 @@ fn observation(state: &State, observed: Observed, now: DateTime<Utc>) -> Facts {
     let mut facts = marking(email, observed.read, observed.starred);
     if let Some(labels) = observed.labels {
         let labels: BTreeSet<String> = labels.into_iter().map(String::from).collect();
-        facts.extend(labelling(email, labels.into_iter().take(MAX_LABELS).collect())?);
+        facts.extend(labelling(email, &labels.into_iter().take(MAX_LABELS).collect())?);
     }
     if let Some(place) = observed.place {
         let restored = || email.trashed_at.is_some().then(|| Restored {}.into());

@@ -65,7 +65,7 @@ impl Present {
 }
 
 /// The facts that make the marks what they were. Taking it out of the trash comes first and putting it there last.
-pub(super) fn set_back(email: &Present, to: Marks) -> Result<Vec<Event>, Rejection> {
+pub(super) fn set_back(email: &Present, to: &Marks) -> Result<Vec<Event>, Rejection> {
     let mut facts: Vec<Event> = vec![];
     if email.trashed_at.is_some() && to.trashed_at.is_none() {
         facts.push(Restored {}.into());
@@ -82,7 +82,7 @@ pub(super) fn set_back(email: &Present, to: Marks) -> Result<Vec<Event>, Rejecti
     if email.place != to.place {
         facts.push(Moved { place: to.place }.into());
     }
-    facts.extend(labelling(email, to.labels)?);
+    facts.extend(labelling(email, &to.labels)?);
     if email.snoozed_until != to.snoozed_until {
         facts.push(Snoozed { until: to.snoozed_until }.into());
     }

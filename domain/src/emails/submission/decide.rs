@@ -24,7 +24,9 @@ pub(super) fn decide(state: &State, command: Command, context: &Context) -> Fact
         Command::Submit { submit, until, scheduled } => submission(state, *submit, Held { until, scheduled }, context),
         Command::Reschedule(until) => rescheduling(state, until, context.now),
         Command::Begin { lease_until } => beginning(state, lease_until, context.now),
-        Command::Defer { reason, recipients } => deferral(under_way(state)?, &reason, recipients, context.now),
+        Command::Defer { reason, recipients } => {
+            Ok(vec![deferral(under_way(state)?, &reason, recipients, context.now)])
+        }
         Command::Sent { recipients, found_in_sent } => sending(state, recipients, found_in_sent, context.now),
         Command::Fail { reason, recipients } => match state {
             State::Failed { .. } => Ok(vec![]),
@@ -136,16 +138,15 @@ fn under_way(state: &State) -> Result<&Sheet, Rejection> {
     }
 }
 
-fn deferral(sheet: &Sheet, reason: &Reason, recipients: Vec<Recipient>, now: DateTime<Utc>) -> Facts {
+fn deferral(sheet: &Sheet, reason: &Reason, recipients: Vec<Recipient>, now: DateTime<Utc>) -> Event {
     let results = sheet.with_results(&told(recipients));
     let is_decided = Sheet { results: results.clone(), ..sheet.clone() }.outstanding().is_empty();
     if is_decided || sheet.tried >= u32::from(sheet.attempts_at_most) {
-        return Ok(vec![conclusion(refused(sheet, results, reason), reason, now)]);
+        return conclusion(refused(sheet, results, reason), reason, now);
     }
     let Reason { code, detail } = reason.clone();
-    let deferred =
-        Deferred { until: now + retry_after(sheet.tried), code, detail: cut(&detail, DETAIL), recipients: results };
-    Ok(vec![deferred.into()])
+    let until = now + retry_after(sheet.tried);
+    Deferred { until, code, detail: cut(&detail, DETAIL), recipients: results }.into()
 }
 
 fn sending(state: &State, recipients: Vec<Recipient>, found_in_sent: bool, now: DateTime<Utc>) -> Facts {
@@ -169,16 +170,16 @@ fn sending(state: &State, recipients: Vec<Recipient>, found_in_sent: bool, now: 
 
 /// Results for every recipient; those about whom nothing was said were refused with the message.
 fn refused(sheet: &Sheet, recipients: Vec<Recipient>, reason: &Reason) -> Vec<Recipient> {
-    complete(sheet, recipients, false, Some(cut(&reason.detail, DETAIL)))
+    complete(sheet, recipients, false, Some(&cut(&reason.detail, DETAIL)))
 }
 
-fn complete(sheet: &Sheet, recipients: Vec<Recipient>, accepted: bool, detail: Option<String>) -> Vec<Recipient> {
+fn complete(sheet: &Sheet, recipients: Vec<Recipient>, accepted: bool, detail: Option<&str>) -> Vec<Recipient> {
     let sheet = Sheet { results: sheet.with_results(&told(recipients)), ..sheet.clone() };
     let others = sheet.outstanding().into_iter().map(|email| Recipient {
         email: email.to_owned(),
         accepted,
         code: None,
-        detail: detail.clone(),
+        detail: detail.map(str::to_owned),
     });
     let others: Vec<Recipient> = others.collect();
     sheet.results.into_iter().chain(others).collect()

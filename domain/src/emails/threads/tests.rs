@@ -129,7 +129,7 @@ fn a_message_is_read_for_what_matters_to_threads() {
     let read = Message::of(id(1), &received);
     assert_eq!((read.own, read.refs.len()), (Some(node("<engine.4711@example.com>")), 2));
     assert!(!read.bare_reply, "it says what it answers");
-    let bare = Received { references: vec![], in_reply_to: vec![], ..received.clone() };
+    let bare = Received { references: vec![], in_reply_to: vec![], ..*received.clone() };
     assert!(Message::of(id(1), &bare).bare_reply);
     let shuffled = Received {
         subject: Some("the ENGINE".into()),

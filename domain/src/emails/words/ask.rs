@@ -75,7 +75,8 @@ impl Asker {
             let is_beginning = term.prefix && index + 1 == words.len();
             let Some(forms) = self.forms(word, kind, is_beginning) else { continue };
             if !asked.is_empty() {
-                asked.push_str(&if distance == 1 { " <-> ".to_owned() } else { format!(" <{distance}> ") });
+                let behind = if distance == 1 { " <-> ".to_owned() } else { format!(" <{distance}> ") };
+                asked.push_str(&behind);
             }
             asked.push_str(&forms);
             distance = 0;

@@ -140,10 +140,12 @@ pub struct MailEdit<'a> {
     pub saves_sent: Option<Option<bool>>,
 }
 
-/// What is to change of the settings. Each field: absent, leave it; `Some(None)`, clear it.
+/// What is to change of a connection's settings. Each field: absent, leave it; `Some(None)`, clear it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[allow(clippy::option_option, reason = "the same three cases as in every other edit")]
 pub struct Edit {
     name: Option<ConnectionName>,
+    /// What it may be depends on the kind, which is known when the command is decided.
     endpoint: Option<String>,
     port: Option<Option<u16>>,
     username: Option<Option<String>>,
@@ -214,6 +216,7 @@ impl Edit {
 }
 
 /// Reads a field that may be left, cleared or set; what is wrong with it is noted.
+#[allow(clippy::option_option, reason = "the three cases of an edit")]
 fn cleared_or<T>(
     written: Option<Option<&str>>,
     parse: fn(&str) -> Result<T, Invalid>,

@@ -4,6 +4,7 @@ use orbit_events::{DecodeError, Fact};
 
 use crate::{
     Aggregate, Fields,
+    emails::{Attachment, Draft, Email, Folder, Submission, Thread},
     tasks::{Label, List, Task},
     users::{ApiToken, Connection, Login, User},
 };
@@ -29,6 +30,12 @@ impl Folding {
             begin::<List>,
             begin::<Task>,
             begin::<Label>,
+            begin::<Email>,
+            begin::<Draft>,
+            begin::<Submission>,
+            begin::<Thread>,
+            begin::<Folder>,
+            begin::<Attachment>,
         ];
         all.into_iter().find_map(|begin| begin(category)).map(Self)
     }

@@ -7,6 +7,7 @@ mod aggregate;
 mod folding;
 mod values;
 
+pub mod emails;
 pub mod tasks;
 pub mod undo;
 pub mod users;
@@ -24,7 +25,8 @@ pub use values::{Color, Invalid, Secret, Text};
 pub fn taken(scope: &str) -> Taken {
     // One line per context.
     let unnamed = Taken { code: "already_taken", field: None, detail: "this is already taken" };
-    tasks::taken(scope).or_else(|| users::taken(scope)).unwrap_or(unnamed)
+    let taken = tasks::taken(scope).or_else(|| users::taken(scope));
+    taken.or_else(|| emails::taken(scope)).unwrap_or(unnamed)
 }
 
 /// A code with which a command may be refused, for the pages that explain them.
@@ -52,7 +54,10 @@ pub fn refusals() -> Vec<Refusal> {
         .chain(of::<tasks::Label>())
         .chain(each::<tasks::order::Rejection>());
     let users = of::<users::User>().chain(of::<users::Login>()).chain(of::<users::ApiToken>());
-    tasks.chain(users).chain(of::<users::Connection>()).collect()
+    let users = users.chain(of::<users::Connection>());
+    let emails = of::<emails::Email>().chain(of::<emails::Draft>()).chain(of::<emails::Submission>());
+    let emails = emails.chain(of::<emails::Thread>()).chain(of::<emails::Folder>()).chain(of::<emails::Attachment>());
+    tasks.chain(users).chain(emails).collect()
 }
 
 #[cfg(test)]
@@ -75,6 +80,7 @@ mod tests {
     #[test]
     fn a_claim_that_was_lost_is_told_by_name() {
         use {
+            emails::{attachment, draft, email, folder, submission},
             tasks::{label, list, task},
             users::{api_token, connection, login, user},
         };
@@ -89,6 +95,12 @@ mod tests {
             (login::USER, "login_exists"),
             (api_token::USER, "api_token_exists"),
             (connection::USER, "connection_exists"),
+            (email::MESSAGE, "email_exists"),
+            (draft::USER, "draft_exists"),
+            (submission::DUE, "submission_exists"),
+            (submission::MESSAGE_ID, "submission_exists"),
+            (folder::USER, "folder_exists"),
+            (attachment::USER, "attachment_exists"),
             ("other.scope", "already_taken"),
         ] {
             assert_eq!(taken(scope).code, code);

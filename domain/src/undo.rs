@@ -155,7 +155,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::{Aggregate, tasks, users};
+    use crate::{Aggregate, emails, tasks, users};
 
     /// The facts of an aggregate that cannot be taken back.
     fn irreversible<A: Aggregate>() -> Vec<&'static str> {
@@ -183,6 +183,12 @@ mod tests {
         assert_eq!(irreversible::<users::ApiToken>(), ["issued", "revoked"]);
         let connections = ["connected", "settings_changed", "sync_progressed", "sync_failed", "disconnected"];
         assert_eq!(irreversible::<users::Connection>(), connections);
+        assert_eq!(irreversible::<emails::Email>(), ["received", "deleted"]);
+        assert_eq!(irreversible::<emails::Draft>(), ["submitted", "reopened"]);
+        assert_eq!(irreversible::<emails::Submission>().len(), 9, "what is sent is sent");
+        assert_eq!(irreversible::<emails::Thread>(), [""; 0]);
+        assert_eq!(irreversible::<emails::Folder>(), ["observed", "reset_observed", "removed"]);
+        assert_eq!(irreversible::<emails::Attachment>(), ["uploaded", "discarded"]);
     }
 
     fn fields(title: &str, labels: &[&str]) -> Fields {

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use orbit_events::{Actor, emails::Author};
+
 /// Why a value was refused: a stable code and a sentence for a person.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{detail}")]
@@ -89,6 +91,14 @@ pub(crate) fn one_of<T: Copy>(text: &str, names: &[(&str, T)]) -> Result<T, Inva
         let all: Vec<&str> = names.iter().map(|(name, _)| *name).collect();
         Invalid::new("unknown_value", format!("must be one of {}", all.join(", ")))
     })
+}
+
+/// Who is said to have written down what somebody acted upon.
+pub(crate) fn author(actor: &Actor) -> Author {
+    match actor {
+        Actor::Agent { .. } => Author::Agent,
+        Actor::User | Actor::System | Actor::Integration { .. } => Author::User,
+    }
 }
 
 /// Declares values that are a text within limits.

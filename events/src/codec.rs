@@ -4,6 +4,7 @@
 //! fact's list; an upcast turns the JSON of one version into the JSON of the next. A stored shape is never edited.
 
 use serde_json::Value;
+use uuid::Uuid;
 
 /// Why bytes from the log are no fact we know.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +52,8 @@ pub trait Fact: Sized + Send + Sync + 'static {
     const CATEGORY: &'static str;
     /// Every type of fact, in the order of the enum.
     const TYPES: &'static [FactType];
+    /// Whether payloads may be long: whoever tells many of these facts tells them in brief ([`crate::brief`]).
+    const BULKY: bool;
 
     /// `tasks.created`
     fn wire_type(&self) -> &'static str;
@@ -60,6 +63,8 @@ pub trait Fact: Sized + Send + Sync + 'static {
     fn encode(&self) -> Vec<u8>;
     /// The payload as a JSON value.
     fn payload(&self) -> Value;
+    /// Ids of other things that this fact speaks of, in the order in which it names them.
+    fn mentions(&self) -> Vec<Uuid>;
     /// Reads the payload of any version ever written, upcasting older ones.
     fn decode(wire_type: &str, schema_version: i16, payload: &[u8]) -> Result<Self, DecodeError>;
 }
@@ -105,11 +110,13 @@ pub(crate) const fn current_version(upcasts: &[Upcast]) -> i16 {
 /// Declares the enum of one aggregate's facts and its codec.
 ///
 /// `Renamed(Renamed) = "lists.renamed" 1 []`: variant, payload struct, wire type, schema version, upcasts from version 1
-/// on. The golden file `tests/golden/lists.renamed.v1.json` has to be there.
+/// on. The golden file `tests/golden/lists.renamed.v1.json` has to be there, and beside the declaration a function
+/// `mentioned` of the enum, which says what other things a fact speaks of. `bulky` behind the category says that
+/// payloads may be long.
 macro_rules! facts {
     (
         $(#[$doc:meta])*
-        category $category:literal
+        category $category:literal $($bulky:ident)?
         $( #[doc = $meaning:literal] $variant:ident($payload:ty) = $wire:literal $version:literal [$($upcast:path),*] )+
     ) => {
         $(#[$doc])*
@@ -130,6 +137,7 @@ macro_rules! facts {
                     ),
                 }, )+
             ];
+            const BULKY: bool = $crate::codec::facts!(@bulky $($bulky)?);
 
             fn wire_type(&self) -> &'static str {
                 match self { $( Self::$variant(_) => $wire, )+ }
@@ -153,6 +161,10 @@ macro_rules! facts {
                     .expect("payloads are plain data with string keys, which always serialise")
             }
 
+            fn mentions(&self) -> Vec<uuid::Uuid> {
+                self.mentioned()
+            }
+
             fn decode(wire_type: &str, schema_version: i16, payload: &[u8]) -> Result<Self, $crate::DecodeError> {
                 match wire_type {
                     $( $wire => $crate::codec::read(wire_type, schema_version, payload, &[$($upcast),*]).map(Self::$variant), )+
@@ -167,6 +179,8 @@ macro_rules! facts {
             }
         } )+
     };
+    (@bulky) => { false };
+    (@bulky bulky) => { true };
 }
 
 /// Declares [`crate::Event`], any fact of any aggregate.
@@ -200,6 +214,17 @@ macro_rules! events {
             /// The payload as JSON bytes.
             pub fn encode(&self) -> Vec<u8> {
                 match self { $( Self::$aggregate(event) => event.encode(), )+ }
+            }
+
+            /// Whether its payload may be long: [`Fact::BULKY`].
+            pub fn is_bulky(&self) -> bool {
+                match self { $( Self::$aggregate(_) => <$event as Fact>::BULKY, )+ }
+            }
+
+            /// Ids of other things that this fact speaks of, in the order in which it names them. Whoever folds one
+            /// thing out of many needs what mentions it, and what it mentions.
+            pub fn mentions(&self) -> Vec<uuid::Uuid> {
+                match self { $( Self::$aggregate(event) => event.mentions(), )+ }
             }
 
             /// Reads a fact of any aggregate; the category is the part of the wire type before the dot.

@@ -65,6 +65,18 @@ ids! {
     TaskId;
     /// A label of tasks.
     LabelId;
+    /// An e-mail.
+    EmailId;
+    /// A draft of an e-mail.
+    DraftId;
+    /// A message that is to be sent.
+    SubmissionId;
+    /// A decision about threads.
+    ThreadId;
+    /// A folder of e-mails.
+    FolderId;
+    /// A file that was uploaded to be sent.
+    AttachmentId;
 }
 
 #[cfg(test)]

@@ -6,17 +6,23 @@ pub mod catalog;
 mod codec;
 mod envelope;
 mod ids;
+#[cfg(test)]
 mod mentions;
 mod outward;
 pub mod subjects;
+mod values;
 
+pub mod emails;
 pub mod tasks;
 pub mod users;
 
 pub use codec::{DecodeError, Fact, FactType};
 pub use envelope::{Actor, Content, EntityRef, Envelope, Metadata, Recorded, entity_type};
-pub use ids::{ApiTokenId, ConnectionId, EventId, LabelId, ListId, LoginId, ParseIdError, TaskId, UserId};
-pub use outward::{Outward, SECRETS, without_secrets};
+pub use ids::{
+    ApiTokenId, AttachmentId, ConnectionId, DraftId, EmailId, EventId, FolderId, LabelId, ListId, LoginId,
+    ParseIdError, SubmissionId, TaskId, ThreadId, UserId,
+};
+pub use outward::{BULKY, Outward, SECRETS, brief, without_secrets};
 pub use subjects::{Partition, Partitions};
 
 codec::events! {
@@ -28,4 +34,10 @@ codec::events! {
     List(tasks::list::Event),
     Task(tasks::task::Event),
     Label(tasks::label::Event),
+    Email(emails::email::Event),
+    Draft(emails::draft::Event),
+    Submission(emails::submission::Event),
+    Thread(emails::thread::Event),
+    Folder(emails::folder::Event),
+    Attachment(emails::attachment::Event),
 }

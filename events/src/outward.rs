@@ -11,6 +11,24 @@ use crate::{Actor, EntityRef, Envelope, Event, EventId, Recorded, entity_type};
 /// Keys of payloads whose values are nobody's to read, not even their user's.
 pub const SECRETS: &[&str] = &["password_hash", "refresh_hash", "secret_hash", "secret"];
 
+/// Keys of payloads whose values may be long, or are of use to nobody who looks at many facts.
+pub const BULKY: &[&str] = &[
+    "text",
+    "to",
+    "cc",
+    "bcc",
+    "reply_to",
+    "in_reply_to",
+    "references",
+    "parts",
+    "notes",
+    "raw",
+    "content",
+    "attachments",
+    "bounce",
+    "recipients",
+];
+
 /// A fact as it leaves Orbit.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Outward {
@@ -77,6 +95,15 @@ pub fn without_secrets(mut payload: Value) -> Value {
     payload
 }
 
+/// A payload as its user may read it among many others: without what is long in it. Only for facts that are
+/// [`crate::Fact::BULKY`]; the whole of it is in the history of the thing.
+pub fn brief(mut payload: Value) -> Value {
+    if let Value::Object(fields) = &mut payload {
+        fields.retain(|key, _| !BULKY.contains(&key.as_str()));
+    }
+    without_secrets(payload)
+}
+
 fn strike(value: &mut Value) {
     match value {
         Value::Object(fields) => {
@@ -121,5 +148,18 @@ mod tests {
     fn secrets_are_struck_at_any_depth_and_nothing_else_is() {
         let payload = serde_json::json!({"settings": [{"username": "ada", "secret": "hunter2"}], "secret_hash": "x"});
         assert_eq!(without_secrets(payload), serde_json::json!({"settings": [{"username": "ada"}]}));
+    }
+    #[test]
+    fn a_bulky_fact_is_told_in_brief() {
+        let mut seen = 0;
+        for fact in Event::types() {
+            let event = Event::decode(fact.wire_type, fact.schema_version, fact.example.as_bytes()).unwrap();
+            let told = brief(event.payload());
+            assert!(!event.is_bulky() || told.to_string().len() < 1_500, "{}: {told}", fact.wire_type);
+            seen += usize::from(event.is_bulky() && told != event.payload());
+        }
+        assert!(seen >= 4, "only {seen} examples have anything that is left out in brief");
+        let payload = serde_json::json!({"subject": "Lunch", "text": "Hello", "from": {"text": "kept"}, "secret": "x"});
+        assert_eq!(brief(payload), serde_json::json!({"subject": "Lunch", "from": {"text": "kept"}}));
     }
 }

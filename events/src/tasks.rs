@@ -2,7 +2,9 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
+pub use crate::values::Author;
 use crate::{EntityRef, LabelId, ListId, TaskId, codec::facts};
 
 /// How much a task matters.
@@ -37,19 +39,9 @@ pub enum Status {
     Dismissed,
 }
 
-/// Who wrote a task down.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Author {
-    /// The user.
-    User,
-    /// The user's agent.
-    Agent,
-}
-
 /// A list of tasks: a column of the board.
 pub mod list {
-    use super::{DateTime, Deserialize, Serialize, Utc, facts};
+    use super::{DateTime, Deserialize, Serialize, Utc, Uuid, facts};
 
     facts! {
         /// What happens to a list.
@@ -116,13 +108,26 @@ pub mod list {
         /// When the list was first made.
         pub created_at: DateTime<Utc>,
     }
+
+    impl Event {
+        fn mentioned(&self) -> Vec<Uuid> {
+            match self {
+                Self::Created(_)
+                | Self::Renamed(_)
+                | Self::Recoloured(_)
+                | Self::Moved(_)
+                | Self::Restored(_)
+                | Self::Removed(_) => Vec::new(),
+            }
+        }
+    }
 }
 
 /// A task.
 pub mod task {
     use super::{
         Author, DateTime, Deserialize, EntityRef, LabelId, ListId, NaiveDate, Priority, Serialize, Status, TaskId, Utc,
-        facts,
+        Uuid, facts,
     };
 
     facts! {
@@ -280,11 +285,38 @@ pub mod task {
     /// A task was taken out of the trash.
     #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
     pub struct Restored {}
+
+    impl Event {
+        fn mentioned(&self) -> Vec<Uuid> {
+            match self {
+                Self::Created(created) => {
+                    let parent = created.parent_id.map(Uuid::from);
+                    let labels = created.labels.iter().map(|label| label.0);
+                    let from = created.extracted_from.as_ref().map(|entity| entity.id);
+                    [created.list_id.0].into_iter().chain(parent).chain(labels).chain(from).collect()
+                }
+                Self::Moved(moved) => vec![moved.list_id.0],
+                Self::Labelled(labelled) => vec![labelled.label_id.0],
+                Self::Unlabelled(unlabelled) => vec![unlabelled.label_id.0],
+                Self::Nested(nested) => nested.parent_id.map(Uuid::from).into_iter().collect(),
+                Self::Retitled(_)
+                | Self::Described(_)
+                | Self::Prioritised(_)
+                | Self::Scheduled(_)
+                | Self::StatusChanged(_)
+                | Self::Completed(_)
+                | Self::Reopened(_)
+                | Self::Dismissed(_)
+                | Self::Deleted(_)
+                | Self::Restored(_) => Vec::new(),
+            }
+        }
+    }
 }
 
 /// A label of tasks.
 pub mod label {
-    use super::{Deserialize, Serialize, facts};
+    use super::{Deserialize, Serialize, Uuid, facts};
 
     facts! {
         /// What happens to a label.
@@ -325,4 +357,12 @@ pub mod label {
     /// A label was removed, from all tasks too.
     #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
     pub struct Removed {}
+
+    impl Event {
+        fn mentioned(&self) -> Vec<Uuid> {
+            match self {
+                Self::Created(_) | Self::Renamed(_) | Self::Recoloured(_) | Self::Removed(_) => Vec::new(),
+            }
+        }
+    }
 }

@@ -5,8 +5,11 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use uuid::Uuid;
 
 use crate::codec::facts;
+
+pub mod connection;
 
 /// When a user works on one day of the week, in the user's zone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,7 +41,7 @@ pub struct Profile {
 pub mod user {
     use std::fmt;
 
-    use super::{DateTime, Deserialize, Profile, Serialize, Utc, Value, facts};
+    use super::{DateTime, Deserialize, Profile, Serialize, Utc, Uuid, Value, facts};
 
     facts! {
         /// What happens to an account.
@@ -121,11 +124,25 @@ pub mod user {
     /// A user asked to be forgotten; the key is destroyed next.
     #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
     pub struct Erased {}
+
+    impl Event {
+        fn mentioned(&self) -> Vec<Uuid> {
+            match self {
+                Self::Registered(_)
+                | Self::ProfileChanged(_)
+                | Self::PreferencesChanged(_)
+                | Self::PasswordChanged(_)
+                | Self::ErasureRequested(_)
+                | Self::ErasureCancelled(_)
+                | Self::Erased(_) => Vec::new(),
+            }
+        }
+    }
 }
 
 /// A login: one device and its family of refresh tokens.
 pub mod login {
-    use super::{DateTime, Deserialize, Serialize, Utc, facts};
+    use super::{DateTime, Deserialize, Serialize, Utc, Uuid, facts};
 
     /// Why a login ended.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -190,11 +207,21 @@ pub mod login {
         /// Why.
         pub reason: Reason,
     }
+
+    impl Event {
+        fn mentioned(&self) -> Vec<Uuid> {
+            match self {
+                Self::LoggedIn(_) | Self::Refreshed(_) | Self::RefreshReuseDetected(_) | Self::LoggedOut(_) => {
+                    Vec::new()
+                }
+            }
+        }
+    }
 }
 
 /// An API token.
 pub mod api_token {
-    use super::{DateTime, Deserialize, Serialize, Utc, facts};
+    use super::{DateTime, Deserialize, Serialize, Utc, Uuid, facts};
 
     facts! {
         /// What happens to an API token.
@@ -221,105 +248,12 @@ pub mod api_token {
     /// An API token was revoked.
     #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
     pub struct Revoked {}
-}
 
-/// A connection to an account elsewhere.
-pub mod connection {
-    use std::fmt;
-
-    use super::{Deserialize, Serialize, facts};
-
-    /// What is at the other end.
-    #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-    #[serde(rename_all = "snake_case")]
-    pub enum Kind {
-        /// A mailbox to read.
-        Imap,
-        /// A server to send through.
-        Smtp,
-        /// A calendar.
-        Caldav,
-        /// An n8n instance.
-        N8n,
-    }
-
-    /// How to reach the account.
-    #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-    pub struct Settings {
-        /// What the user calls it.
-        pub name: String,
-        /// Host name, or the base URL of a `CalDAV` server or n8n instance.
-        pub endpoint: String,
-        /// TCP port, for IMAP and SMTP.
-        pub port: Option<u16>,
-        /// Whom to log in as.
-        pub username: Option<String>,
-        /// The password or token. Sealed with everything else of the payload; never in a read model.
-        pub secret: Option<String>,
-    }
-
-    impl fmt::Debug for Settings {
-        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.debug_struct("Settings")
-                .field("name", &self.name)
-                .field("endpoint", &self.endpoint)
-                .field("port", &self.port)
-                .field("username", &self.username)
-                .field("secret", &self.secret.as_ref().map(|_| "(secret)"))
-                .finish()
+    impl Event {
+        fn mentioned(&self) -> Vec<Uuid> {
+            match self {
+                Self::Issued(_) | Self::Revoked(_) => Vec::new(),
+            }
         }
     }
-
-    facts! {
-        /// What happens to a connection.
-        category "connections"
-        #[doc = "An account elsewhere was connected."]
-        Connected(Connected) = "connections.connected" 1 []
-        #[doc = "A connection's settings became this."]
-        SettingsChanged(SettingsChanged) = "connections.settings_changed" 1 []
-        #[doc = "A synchronisation got this far."]
-        SyncProgressed(SyncProgressed) = "connections.sync_progressed" 1 []
-        #[doc = "A synchronisation failed."]
-        SyncFailed(SyncFailed) = "connections.sync_failed" 1 []
-        #[doc = "An account elsewhere was disconnected."]
-        Disconnected(Disconnected) = "connections.disconnected" 1 []
-    }
-
-    /// An account elsewhere was connected.
-    #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-    pub struct Connected {
-        /// What is at the other end.
-        pub kind: Kind,
-        /// How to reach it.
-        pub settings: Settings,
-    }
-
-    /// A connection's settings became this.
-    #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-    pub struct SettingsChanged {
-        /// All of them, changed or not.
-        pub settings: Settings,
-    }
-
-    /// A synchronisation got this far.
-    #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-    pub struct SyncProgressed {
-        /// The other side's marker of how far (UIDVALIDITY and MODSEQ, a sync token …).
-        pub cursor: String,
-        /// How many items came in with this step.
-        pub items: u64,
-    }
-
-    /// A synchronisation failed.
-    #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-    pub struct SyncFailed {
-        /// A stable code: `unreachable`, `authentication_failed` …
-        pub code: String,
-        /// One sentence for the user.
-        pub detail: String,
-    }
-
-    /// An account elsewhere was disconnected.
-    #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-    pub struct Disconnected {}
 }

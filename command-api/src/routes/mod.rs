@@ -1,6 +1,7 @@
 //! Every route that writes, by context.
 
 pub mod admin;
+pub mod emails;
 pub mod history;
 pub mod read;
 pub mod tasks;

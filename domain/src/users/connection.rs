@@ -13,7 +13,7 @@ use crate::{Aggregate, Claim, Context, Fields, aggregate::rejections, undo::Reve
 
 mod settings;
 
-pub use settings::{Account, Edit, KINDS, parse_kind};
+pub use settings::{Account, Edit, KINDS, Mail, MailEdit, SECURITIES, parse_kind, parse_security};
 
 /// Scope of the claim on a connection's id; scanned by user, it gives the connections.
 pub const USER: &str = "connections.user";
@@ -168,7 +168,7 @@ impl Aggregate for Connection {
 
     fn fields(state: &State) -> Fields {
         let Some(Present { kind, settings, cursor, failure }) = state.present() else { return Fields::new() };
-        let Settings { name, endpoint, port, username, secret } = settings;
+        let Settings { name, endpoint, port, username, secret, .. } = settings;
         let failure = failure.as_ref().map(|(code, detail)| json!({ "code": code, "detail": detail }));
         Fields::from([
             ("kind", json!(kind)),
@@ -177,6 +177,11 @@ impl Aggregate for Connection {
             ("port", json!(port)),
             ("username", json!(username)),
             ("has_secret", json!(secret.is_some())),
+            ("security", json!(settings.security)),
+            ("address", json!(settings.address)),
+            ("display_name", json!(settings.display_name)),
+            ("imap_connection_id", json!(settings.imap_connection_id)),
+            ("saves_sent", json!(settings.saves_sent)),
             ("cursor", json!(cursor)),
             ("failure", json!(failure)),
         ])

@@ -233,13 +233,15 @@ pub(super) fn is_host(text: &str) -> bool {
 }
 
 /// What an API token may be allowed to do, and what that means.
-pub const SCOPES: [(&str, &str); 9] = [
+pub const SCOPES: [(&str, &str); 11] = [
     ("tasks:read", "read lists, tasks and labels"),
     ("tasks:write", "change lists, tasks and labels"),
     ("activities:read", "read activities"),
     ("users:read", "read the profile, devices, tokens and connections"),
     ("users:write", "change the profile, devices and connections"),
     ("history:read", "read facts, what each changed, and the past with as_of"),
+    ("email:read", "read e-mails, threads, folders, drafts and submissions"),
+    ("email:write", "change, import and draft e-mails"),
     ("email:send", "send e-mail"),
     ("agent:run", "let the agent work"),
     ("admin", "everything but passwords, tokens, logins and erasure, which need a session"),

@@ -144,6 +144,11 @@ fn connection_event(first: bool, what: u8, argument: u8, text: String) -> connec
         port: Some(u16::from(argument)),
         username: None,
         secret: None,
+        security: None,
+        address: None,
+        display_name: None,
+        imap_connection_id: None,
+        saves_sent: None,
     };
     match (first, what % 5) {
         (true, _) => connection::Connected { kind: connection::Kind::Caldav, settings }.into(),

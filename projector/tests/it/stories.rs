@@ -70,6 +70,11 @@ pub async fn a_life(world: &World) -> (UserId, Uuid, Uuid) {
         port: Some(993),
         username: Some("ada".into()),
         secret: Some("hush".into()),
+        security: None,
+        address: None,
+        display_name: None,
+        imap_connection_id: None,
+        saves_sent: None,
     };
     let milk_created = task::Created {
         list_id: ListId(list),

@@ -170,6 +170,11 @@ impl Story {
             port: Some(993),
             username: None,
             secret: Some("hunter2".into()),
+            security: None,
+            address: None,
+            display_name: None,
+            imap_connection_id: None,
+            saves_sent: None,
         };
         let connected = connection::Connected { kind: connection::Kind::Imap, settings };
         self.ada(MAIL, connection::Event::from(connected)).await;

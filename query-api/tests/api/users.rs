@@ -156,6 +156,11 @@ async fn connections_tell_how_they_fare_and_never_their_secret() {
             port: Some(993),
             username: Some("ada".to_owned()),
             secret: Some("hunter2".to_owned()),
+            security: None,
+            address: None,
+            display_name: None,
+            imap_connection_id: None,
+            saves_sent: None,
         };
         connection::Event::from(Connected { kind: Kind::Imap, settings })
     };

@@ -3,6 +3,7 @@
 use axum::response::Response;
 use orbit_domain::{
     Aggregate,
+    emails::{Attachment, Draft, Email, Folder, Submission, Thread},
     tasks::{Label, List, Task},
     users::{ApiToken, Connection, Login, User},
 };

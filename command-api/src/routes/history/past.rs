@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use orbit_domain::{
     Aggregate,
+    emails::{Attachment, Draft, Email, Folder, Submission, Thread},
     tasks::{Label, List, Task},
     undo::{self, Reversal},
     users::{ApiToken, Connection, Login, User},

@@ -8,6 +8,7 @@ use std::cmp::Reverse;
 
 use orbit_domain::{
     Fields,
+    emails::{Attachment, Draft, Email, Folder, Submission, Thread},
     tasks::{Label, List, Task},
     users::{ApiToken, Connection, Login, User},
 };
@@ -35,7 +36,10 @@ const MAX_APPENDED: usize = 10_002;
 /// The aggregates by their categories, one line each.
 macro_rules! of_category {
     ($category:expr, $aggregate:ident => $then:expr) => {
-        of_category!($category, $aggregate => $then, User Login ApiToken Connection List Task Label)
+        of_category!(
+            $category, $aggregate => $then,
+            User Login ApiToken Connection List Task Label Email Draft Submission Thread Folder Attachment
+        )
     };
     ($category:expr, $aggregate:ident => $then:expr, $($known:ident)+) => {
         match $category {

@@ -5,7 +5,7 @@ use orbit_domain::{
     Invalid, Text,
     users::{
         Connection,
-        connection::{Account, Command, Edit, USER, parse_kind},
+        connection::{Account, Command, Edit, Mail, MailEdit, USER, parse_kind},
     },
 };
 use orbit_event_store::Unit;
@@ -177,6 +177,7 @@ impl Connect {
             port,
             username.as_deref(),
             secret.as_deref(),
+            Mail::default(),
         );
         let account = match account {
             Ok(account) => Some(account),
@@ -209,6 +210,7 @@ impl EditConnection {
             port,
             username.as_ref().map(Option::as_deref),
             secret.as_ref().map(Option::as_deref),
+            MailEdit::default(),
         );
         let edit = edit.map_err(|wrong| {
             for (field, invalid) in wrong {

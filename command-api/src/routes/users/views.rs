@@ -160,7 +160,7 @@ impl TryFrom<Loaded<Connection>> for WrittenConnection {
 
     fn try_from(connection: Loaded<Connection>) -> Result<Self, ApiError> {
         let connection::State::Connected(state) = connection.state else { return Err(ApiError::not_found()) };
-        let facts::connection::Settings { name, endpoint, port, username, secret } = state.settings;
+        let facts::connection::Settings { name, endpoint, port, username, secret, .. } = state.settings;
         Ok(Self {
             id: connection.id,
             kind: state.kind,

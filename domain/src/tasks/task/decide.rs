@@ -2,9 +2,9 @@
 
 use chrono::{DateTime, Utc};
 use orbit_events::{
-    Actor, LabelId,
+    LabelId,
     tasks::{
-        Author, Priority, Status,
+        Priority, Status,
         task::{
             Completed, Created, Deleted, Described, Dismissed, Event, Labelled, Moved, Nested, Prioritised, Reopened,
             Restored, Retitled, Scheduled, StatusChanged, Unlabelled,
@@ -16,6 +16,7 @@ use super::{Command, Create, Edit, MAX_LABELS, Place, Present, Rejection, Restor
 use crate::{
     Aggregate, Context,
     tasks::{Reason, tree::Lineage},
+    values::author,
 };
 
 type Facts = Result<Vec<Event>, Rejection>;
@@ -86,13 +87,6 @@ fn first_facts(create: Create, context: &Context) -> Facts {
         extracted_from: create.extracted_from,
     };
     Ok(std::iter::once(created.into()).chain(ends).collect())
-}
-
-fn author(actor: &Actor) -> Author {
-    match actor {
-        Actor::Agent { .. } => Author::Agent,
-        Actor::User | Actor::System | Actor::Integration { .. } => Author::User,
-    }
 }
 
 fn edition(task: &Present, edit: Edit, now: DateTime<Utc>) -> Facts {

@@ -1,5 +1,6 @@
 //! Rules of connections, as sentences.
 
+use orbit_events::{ConnectionId, users::connection::Security};
 use proptest::prelude::*;
 
 use super::*;
@@ -11,7 +12,7 @@ use crate::{
 const HOST: &str = "imap.example.org";
 
 fn mailbox() -> Account {
-    Account::parse(Peer::Imap, "Work", HOST, Some(993), Some("ada"), Some("app-password")).unwrap()
+    Account::parse(Peer::Imap, "Work", HOST, Some(993), Some("ada"), Some("app-password"), Mail::default()).unwrap()
 }
 
 fn settings() -> Settings {
@@ -21,6 +22,11 @@ fn settings() -> Settings {
         port: Some(993),
         username: Some("ada".into()),
         secret: Some("app-password".into()),
+        security: None,
+        address: None,
+        display_name: None,
+        imap_connection_id: None,
+        saves_sent: None,
     }
 }
 
@@ -37,7 +43,7 @@ fn a_connection(since: impl IntoIterator<Item = Event>) -> Given<Connection> {
 }
 
 fn endpoint(endpoint: &str) -> Command {
-    Command::ChangeSettings(Box::new(Edit::parse(None, Some(endpoint), None, None, None).unwrap()))
+    Command::ChangeSettings(Box::new(Edit::parse(None, Some(endpoint), None, None, None, MailEdit::default()).unwrap()))
 }
 
 fn progress(cursor: &str) -> Command {
@@ -59,7 +65,7 @@ fn failed() -> Event {
 #[test]
 fn an_account_is_connected_once() {
     given::<Connection>([]).when(connect()).then([connected()]).when(connect()).then_nothing();
-    let other = Account::parse(Peer::Smtp, "Work", HOST, None, None, None).unwrap();
+    let other = Account::parse(Peer::Smtp, "Work", HOST, None, None, None, Mail::default()).unwrap();
     a_connection([]).when(Command::Connect(Box::new(other))).then_rejected(Rejection::Exists);
 }
 
@@ -73,7 +79,7 @@ fn what_is_known_of_a_connection_tells_that_there_is_a_secret_and_not_which() {
 
 #[test]
 fn settings_change_as_a_whole_and_only_if_they_change() {
-    let edit = Edit::parse(Some("Home"), None, Some(None), Some(Some("eva")), Some(None)).unwrap();
+    let edit = Edit::parse(Some("Home"), None, Some(None), Some(Some("eva")), Some(None), MailEdit::default()).unwrap();
     let changed =
         Settings { name: "Home".into(), port: None, username: Some("eva".into()), secret: None, ..settings() };
     a_connection([])
@@ -94,7 +100,8 @@ fn an_endpoint_has_to_fit_what_is_at_the_other_end() {
 
 #[test]
 fn every_faulty_setting_is_named() {
-    let refused = Account::parse(Peer::Caldav, "", "http://x.org", Some(0), Some("a\nb"), Some("")).unwrap_err();
+    let refused =
+        Account::parse(Peer::Caldav, "", "http://x.org", Some(0), Some("a\nb"), Some(""), Mail::default()).unwrap_err();
     let named: Vec<_> = refused.into_iter().map(|(field, invalid)| (field, invalid.code)).collect();
     assert_eq!(
         named,
@@ -106,14 +113,15 @@ fn every_faulty_setting_is_named() {
             ("secret", "empty"),
         ]
     );
-    let refused = Edit::parse(Some(""), None, Some(Some(0)), Some(Some("")), Some(Some("\0"))).unwrap_err();
+    let refused =
+        Edit::parse(Some(""), None, Some(Some(0)), Some(Some("")), Some(Some("\0")), MailEdit::default()).unwrap_err();
     assert_eq!(refused.iter().map(|(field, _)| *field).collect::<Vec<_>>(), ["name", "port", "username", "secret"]);
     assert_eq!(parse_kind("pop3").unwrap_err().detail, "must be one of imap, smtp, caldav, n8n");
 }
 
 #[test]
 fn n8n_may_live_in_the_same_house_and_a_calendar_may_not() {
-    let parse = |kind| Account::parse(kind, "x", "http://localhost:5678", None, None, None);
+    let parse = |kind| Account::parse(kind, "x", "http://localhost:5678", None, None, None, Mail::default());
     assert!(parse(Peer::N8n).is_ok());
     assert!(parse(Peer::Caldav).is_err());
 }
@@ -164,12 +172,64 @@ fn a_secret_is_not_printed() {
     assert!(!printed.contains("app-password"), "{printed}");
 }
 
+#[test]
+fn what_only_mail_needs_is_read_and_changed_like_the_rest() {
+    let partner = ConnectionId(Uuid::from_u128(7));
+    let mail = Mail {
+        security: Some("starttls"),
+        address: Some("ada@example.org"),
+        display_name: Some("Ada"),
+        imap_connection_id: Some(partner),
+        saves_sent: Some(true),
+    };
+    let account = Account::parse(Peer::Smtp, "Work", HOST, Some(587), None, None, mail).unwrap();
+    let edit = MailEdit { security: Some(None), display_name: Some(Some("Ada L.")), ..MailEdit::default() };
+    let edit = Edit::parse(None, None, None, None, None, edit).unwrap();
+    let connected = account.clone().into_fact();
+    let settings = Settings { security: None, display_name: Some("Ada L.".into()), ..connected.settings.clone() };
+    assert_eq!(connected.settings.imap_connection_id, Some(partner));
+    given::<Connection>([])
+        .when(Command::Connect(Box::new(account)))
+        .then([connected.into()])
+        .when(Command::ChangeSettings(Box::new(edit)))
+        .then([SettingsChanged { settings }.into()]);
+}
+
+#[test]
+fn what_is_wrong_with_what_only_mail_needs_is_told_by_field() {
+    let mail = Mail { security: Some("ssl"), address: Some("ada"), display_name: Some(""), ..Mail::default() };
+    let refused = Account::parse(Peer::Smtp, "Work", HOST, None, None, None, mail).unwrap_err();
+    let told: Vec<_> = refused.iter().map(|(field, invalid)| (*field, invalid.code)).collect();
+    let expected = [("security", "unknown_value"), ("address", "invalid_email"), ("display_name", "empty")];
+    assert_eq!(told, expected);
+    let edit = MailEdit { security: Some(Some("ssl")), address: Some(Some("ada")), ..MailEdit::default() };
+    let refused = Edit::parse(None, None, None, None, None, edit).unwrap_err();
+    let told: Vec<_> = refused.iter().map(|(field, invalid)| (*field, invalid.code)).collect();
+    assert_eq!(told, expected[..2]);
+}
+
+#[test]
+fn the_way_there_is_kept_as_is_usual_at_the_port() {
+    let at = |port, security| Settings { port, security, ..settings() }.security();
+    for (port, security) in [
+        (Some(993), Security::Tls),
+        (Some(465), Security::Tls),
+        (Some(143), Security::Starttls),
+        (Some(587), Security::Starttls),
+        (Some(2525), Security::Tls),
+        (None, Security::Tls),
+    ] {
+        assert_eq!(at(port, None), security, "{port:?}");
+    }
+    assert_eq!(at(Some(993), Some(Security::Plain)), Security::Plain);
+}
+
 fn command() -> impl Strategy<Value = Command> {
     let account = (text(), text(), text()).prop_filter_map("no account", |(name, username, secret)| {
-        Account::parse(Peer::Imap, &name, HOST, None, Some(&username), Some(&secret)).ok()
+        Account::parse(Peer::Imap, &name, HOST, None, Some(&username), Some(&secret), Mail::default()).ok()
     });
     let edit = (text(), text(), any::<Option<u16>>()).prop_filter_map("no edit", |(name, endpoint, port)| {
-        Edit::parse(Some(&name), Some(&endpoint), Some(port), None, Some(None)).ok()
+        Edit::parse(Some(&name), Some(&endpoint), Some(port), None, Some(None), MailEdit::default()).ok()
     });
     prop_oneof![
         2 => account.prop_map(|account| Command::Connect(Box::new(account))),

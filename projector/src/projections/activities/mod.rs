@@ -5,7 +5,7 @@ mod subjects;
 
 use std::collections::HashSet;
 
-use orbit_events::{Envelope, Recorded, entity_type, without_secrets};
+use orbit_events::{Envelope, Recorded, brief, entity_type, without_secrets};
 use serde_json::Value;
 use sqlx::{PgConnection, types::Json};
 use uuid::Uuid;
@@ -74,7 +74,9 @@ impl<'a> Row<'a> {
         };
         let description = sentences::sentence(event, envelope.stream_id, subjects);
         subjects.learn(envelope, event);
-        Self { envelope, description, metadata: Some(without_secrets(event.payload())), run_id }
+        let payload = event.payload();
+        let metadata = if event.is_bulky() { brief(payload) } else { without_secrets(payload) };
+        Self { envelope, description, metadata: Some(metadata), run_id }
     }
 }
 

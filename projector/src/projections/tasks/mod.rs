@@ -70,7 +70,19 @@ async fn find_removed(connection: &mut PgConnection, facts: &[&Recorded]) -> Res
             Some(Event::Task(tasks::task::Event::Labelled(labelled))) => {
                 ids.insert(labelled.label_id.0);
             }
-            Some(Event::Task(_) | Event::User(_) | Event::Login(_) | Event::ApiToken(_) | Event::Connection(_))
+            Some(
+                Event::Task(_)
+                | Event::User(_)
+                | Event::Login(_)
+                | Event::ApiToken(_)
+                | Event::Connection(_)
+                | Event::Email(_)
+                | Event::Draft(_)
+                | Event::Submission(_)
+                | Event::Thread(_)
+                | Event::Folder(_)
+                | Event::Attachment(_),
+            )
             | None => {}
         }
     }

@@ -1,0 +1,469 @@
+//! A submission: a message from the wish to send it to the last answer. Sending itself happens elsewhere, and says here
+//! what it is about to do before it does it; so a message is never sent twice without somebody having decided it.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use chrono::{DateTime, Utc};
+use orbit_events::{
+    DraftId, EmailId, UserId,
+    emails::{
+        Address, Attached, Author, Content, Recipient,
+        submission::{Attempted, Cancelled, Event, Held, Submitted},
+    },
+};
+use uuid::Uuid;
+
+use super::SCHEDULE_DAYS;
+use crate::{Aggregate, Claim, Context, Fields, aggregate::rejections, undo::Reversal};
+
+mod decide;
+mod fields;
+
+pub use decide::retry_after;
+
+/// Scope of the claim on a place among what is to be sent: [`due_key`], so that it is found in order of time. While it
+/// is being sent, the time is when that is given up for lost.
+pub const DUE: &str = "submissions.due";
+/// Scope of the claim on a message id, by which a report finds what it is about.
+pub const MESSAGE_ID: &str = "submissions.message_id";
+
+/// How often a message is tried: over about two days, see [`retry_after`].
+pub const ATTEMPTS: u8 = 20;
+/// Most reports about one message that are recorded.
+pub const BOUNCES: usize = 100;
+
+/// The aggregate.
+#[derive(Debug)]
+pub struct Submission;
+
+/// What is known of a submission.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum State {
+    /// Before the first fact.
+    #[default]
+    Absent,
+    /// Waits until it is to be sent.
+    Held {
+        /// The message.
+        sheet: Box<Sheet>,
+        /// Until when.
+        until: DateTime<Utc>,
+        /// Whether the user chose that time.
+        scheduled: bool,
+    },
+    /// Being sent; it may be with the server already.
+    Attempting {
+        /// The message.
+        sheet: Box<Sheet>,
+        /// When it is lost, if nothing was heard of it.
+        lease_until: DateTime<Utc>,
+    },
+    /// Tried, and to be tried again.
+    Deferred {
+        /// The message.
+        sheet: Box<Sheet>,
+        /// When.
+        until: DateTime<Utc>,
+        /// Why.
+        reason: Reason,
+    },
+    /// The server took it, for some recipients at least.
+    Sent {
+        /// The message.
+        sheet: Box<Sheet>,
+        /// When.
+        sent_at: DateTime<Utc>,
+    },
+    /// The server took it for nobody.
+    Failed {
+        /// The message.
+        sheet: Box<Sheet>,
+        /// Why.
+        reason: Reason,
+    },
+    /// Nobody knows whether the server took it.
+    Uncertain {
+        /// The message.
+        sheet: Box<Sheet>,
+        /// What is known, as a sentence.
+        detail: String,
+    },
+    /// Not to be sent after all.
+    Cancelled {
+        /// The message.
+        sheet: Box<Sheet>,
+    },
+}
+
+/// Why a message was not sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reason {
+    /// A stable code.
+    pub code: String,
+    /// One sentence for the user.
+    pub detail: String,
+}
+
+/// A message and what became of it so far.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sheet {
+    /// What it says.
+    pub content: Content,
+    /// Whom it is from.
+    pub from: Address,
+    /// Its message id, without angle brackets.
+    pub message_id: String,
+    /// Message id of what it answers.
+    pub in_reply_to: Option<String>,
+    /// Message ids of what went before, oldest first.
+    pub references: Vec<String>,
+    /// The files.
+    pub attachments: Vec<Attached>,
+    /// The draft that it was.
+    pub draft_id: Option<DraftId>,
+    /// The date that it bears: when somebody wanted it to be sent, or the time they chose for that.
+    pub date: DateTime<Utc>,
+    /// How often it is tried.
+    pub attempts_at_most: u8,
+    /// Who wanted it.
+    pub created_by: Author,
+    /// How often it was tried in all.
+    pub attempts: u32,
+    /// How often it was tried since the user last said so.
+    pub tried: u32,
+    /// What the server said for good, for each recipient.
+    pub results: Vec<Recipient>,
+    /// Reports about it.
+    pub bounces: BTreeSet<EmailId>,
+}
+
+impl Sheet {
+    fn of(submitted: &Submitted) -> Self {
+        Self {
+            content: submitted.content.clone(),
+            from: submitted.from.clone(),
+            message_id: submitted.message_id.clone(),
+            in_reply_to: submitted.in_reply_to.clone(),
+            references: submitted.references.clone(),
+            attachments: submitted.attachments.clone(),
+            draft_id: submitted.draft_id,
+            date: submitted.date,
+            attempts_at_most: submitted.attempts_at_most,
+            created_by: submitted.created_by,
+            attempts: 0,
+            tried: 0,
+            results: vec![],
+            bounces: BTreeSet::new(),
+        }
+    }
+
+    /// Addresses of all recipients, each once.
+    pub fn recipients(&self) -> Vec<&str> {
+        let Content { to, cc, bcc, .. } = &self.content;
+        let mut known = HashSet::new();
+        let all = to.iter().chain(cc).chain(bcc).map(|address| address.email.as_str());
+        all.filter(|email| known.insert(email.to_lowercase())).collect()
+    }
+
+    /// Addresses of those about whom the server has not decided: the envelope of the next attempt.
+    pub fn outstanding(&self) -> Vec<&str> {
+        let decided: HashSet<String> = self.results.iter().map(|result| result.email.to_lowercase()).collect();
+        self.recipients().into_iter().filter(|email| !decided.contains(&email.to_lowercase())).collect()
+    }
+
+    /// What was known about recipients, and now these results too. That somebody has got it holds whatever is said
+    /// later; what is said about others than the recipients is nothing to us.
+    fn with_results(&self, results: &[Recipient]) -> Vec<Recipient> {
+        let recipients: HashSet<String> = self.recipients().into_iter().map(str::to_lowercase).collect();
+        let mut known: BTreeMap<String, &Recipient> = BTreeMap::new();
+        for result in self.results.iter().chain(results) {
+            let email = result.email.to_lowercase();
+            let has_got_it = known.get(&email).is_some_and(|known| known.accepted);
+            if recipients.contains(&email) && !has_got_it {
+                known.insert(email, result);
+            }
+        }
+        known.into_values().cloned().collect()
+    }
+
+    /// It waits, for this time if the user chose it. After it had failed, those who were refused are tried again.
+    fn hold(&mut self, failed: bool, chosen: Option<DateTime<Utc>>) {
+        self.tried = 0;
+        if failed {
+            self.results.retain(|result| result.accepted);
+        }
+        // What has left bears a date already, and a second try must not differ from the first.
+        self.date = chosen.filter(|_| self.attempts == 0).unwrap_or(self.date);
+    }
+}
+
+impl State {
+    /// The message, from the wish to send it on.
+    pub fn sheet(&self) -> Option<&Sheet> {
+        match self {
+            Self::Absent => None,
+            Self::Held { sheet, .. }
+            | Self::Attempting { sheet, .. }
+            | Self::Deferred { sheet, .. }
+            | Self::Sent { sheet, .. }
+            | Self::Failed { sheet, .. }
+            | Self::Uncertain { sheet, .. }
+            | Self::Cancelled { sheet } => Some(sheet),
+        }
+    }
+
+    /// Whether it was tried and that is the end of it, unless the user says otherwise.
+    fn has_failed(&self) -> bool {
+        match self {
+            Self::Failed { .. } | Self::Uncertain { .. } => true,
+            Self::Absent
+            | Self::Held { .. }
+            | Self::Attempting { .. }
+            | Self::Deferred { .. }
+            | Self::Sent { .. }
+            | Self::Cancelled { .. } => false,
+        }
+    }
+
+    /// What becomes of the message that is there; without one, nothing does.
+    fn next(self, change: impl FnOnce(Box<Sheet>) -> Self) -> Self {
+        self.into_sheet().map_or(Self::Absent, change)
+    }
+
+    fn into_sheet(self) -> Option<Box<Sheet>> {
+        match self {
+            Self::Absent => None,
+            Self::Held { sheet, .. }
+            | Self::Attempting { sheet, .. }
+            | Self::Deferred { sheet, .. }
+            | Self::Sent { sheet, .. }
+            | Self::Failed { sheet, .. }
+            | Self::Uncertain { sheet, .. }
+            | Self::Cancelled { sheet } => Some(sheet),
+        }
+    }
+
+    fn with_sheet(mut self, change: impl FnOnce(&mut Sheet)) -> Self {
+        match &mut self {
+            Self::Absent => {}
+            Self::Held { sheet, .. }
+            | Self::Attempting { sheet, .. }
+            | Self::Deferred { sheet, .. }
+            | Self::Sent { sheet, .. }
+            | Self::Failed { sheet, .. }
+            | Self::Uncertain { sheet, .. }
+            | Self::Cancelled { sheet } => change(sheet),
+        }
+        self
+    }
+
+    /// When something is to be done about it next: sending it, or looking what became of that.
+    pub fn due_at(&self) -> Option<DateTime<Utc>> {
+        match self {
+            Self::Held { until, .. } | Self::Deferred { until, .. } => Some(*until),
+            Self::Attempting { lease_until, .. } => Some(*lease_until),
+            Self::Absent
+            | Self::Sent { .. }
+            | Self::Failed { .. }
+            | Self::Uncertain { .. }
+            | Self::Cancelled { .. } => None,
+        }
+    }
+
+    /// How it stands: `held`, `sending`, `deferred`, `sent`, `failed`, `uncertain` or `cancelled`; before the first
+    /// fact, nothing.
+    pub fn status(&self) -> Option<&'static str> {
+        match self {
+            Self::Absent => None,
+            Self::Held { .. } => Some("held"),
+            Self::Attempting { .. } => Some("sending"),
+            Self::Deferred { .. } => Some("deferred"),
+            Self::Sent { .. } => Some("sent"),
+            Self::Failed { .. } => Some("failed"),
+            Self::Uncertain { .. } => Some("uncertain"),
+            Self::Cancelled { .. } => Some("cancelled"),
+        }
+    }
+}
+
+/// What can be asked of a submission. Ids in commands were looked up by the caller.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Send this, but not yet.
+    Submit {
+        /// The message.
+        submit: Box<Submit>,
+        /// When.
+        until: DateTime<Utc>,
+        /// Whether the user chose that time.
+        scheduled: bool,
+    },
+    /// Send it then and not before.
+    Reschedule(DateTime<Utc>),
+    /// It is about to be sent.
+    Begin {
+        /// When it is lost, if nothing was heard of it.
+        lease_until: DateTime<Utc>,
+    },
+    /// It could not be sent yet. Tried often enough, that is the end of it.
+    Defer {
+        /// Why.
+        reason: Reason,
+        /// What the server said for good.
+        recipients: Vec<Recipient>,
+    },
+    /// The server took it, or there is a copy among what was sent, which tells that it did for all it was shown to.
+    Sent {
+        /// What the server said about each recipient.
+        recipients: Vec<Recipient>,
+        /// Whether this is known from the copy.
+        found_in_sent: bool,
+    },
+    /// The server refused it for good.
+    Fail {
+        /// Why.
+        reason: Reason,
+        /// What the server said about each recipient.
+        recipients: Vec<Recipient>,
+    },
+    /// Nobody knows whether the server took it.
+    Uncertain {
+        /// What is known, as a sentence.
+        detail: String,
+    },
+    /// A report came about it.
+    Bounce {
+        /// The report.
+        email_id: EmailId,
+        /// What it says about each recipient.
+        recipients: Vec<orbit_events::emails::BouncedRecipient>,
+    },
+    /// Do not send it.
+    Cancel,
+    /// Send it now after all, to all who have not got it.
+    Retry,
+}
+
+/// What is to be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Submit {
+    /// What it says: a draft's, or a parsed [`super::Compose`].
+    pub content: Content,
+    /// Whom it is from.
+    pub from: Address,
+    /// Its message id, without angle brackets: new with this message.
+    pub message_id: String,
+    /// Message id of what it answers.
+    pub in_reply_to: Option<String>,
+    /// Message ids of what went before, oldest first.
+    pub references: Vec<String>,
+    /// The files.
+    pub attachments: Vec<Attached>,
+    /// The draft that it was.
+    pub draft_id: Option<DraftId>,
+}
+
+rejections! {
+    /// Why a submission may say no.
+    NotFound = "submission_not_found", NotFound, "there is no such message to be sent";
+    Exists = "submission_exists", Conflict, "another message with this id is being sent already";
+    NoRecipient = "no_recipient", Invalid on "to", "must name at least one address in to, cc or bcc";
+    SendInThePast = "send_in_the_past", Invalid on "send_at", "must lie in the future";
+    SendTooFar = "send_too_far", Invalid on "send_at", "must lie within {SCHEDULE_DAYS} days";
+    NotDue = "submission_not_due", Conflict, "the message is not to be sent yet";
+    NotUnderWay = "submission_not_under_way", Conflict, "the message is not being sent";
+    UnderWay = "submission_under_way", Conflict, "the message is being sent right now";
+    Over = "submission_over", Conflict, "the message is not waiting to be sent any more";
+}
+
+impl Aggregate for Submission {
+    type Event = Event;
+    type State = State;
+    type Command = Command;
+    type Rejection = Rejection;
+
+    fn decide(state: &State, command: Command, context: &Context) -> Result<Vec<Event>, Rejection> {
+        decide::decide(state, command, context)
+    }
+
+    fn evolve(state: State, event: &Event) -> State {
+        match event {
+            Event::Submitted(submitted) => {
+                // Held follows in the same breath; until then it waits for its own date.
+                let (sheet, until) = (Box::new(Sheet::of(submitted)), submitted.date);
+                State::Held { sheet, until, scheduled: false }
+            }
+            Event::Held(Held { until, scheduled }) => {
+                let failed = state.has_failed();
+                state.next(|mut sheet| {
+                    sheet.hold(failed, scheduled.then_some(*until));
+                    State::Held { sheet, until: *until, scheduled: *scheduled }
+                })
+            }
+            Event::Attempted(Attempted { attempt, lease_until }) => state.next(|mut sheet| {
+                sheet.attempts = *attempt;
+                sheet.tried = sheet.tried.saturating_add(1);
+                State::Attempting { sheet, lease_until: *lease_until }
+            }),
+            Event::Deferred(deferred) => state.next(|mut sheet| {
+                sheet.results.clone_from(&deferred.recipients);
+                let reason = Reason { code: deferred.code.clone(), detail: deferred.detail.clone() };
+                State::Deferred { sheet, until: deferred.until, reason }
+            }),
+            Event::Sent(sent) => state.next(|mut sheet| {
+                sheet.results.clone_from(&sent.recipients);
+                State::Sent { sheet, sent_at: sent.sent_at }
+            }),
+            Event::DeliveryFailed(failed) => state.next(|mut sheet| {
+                sheet.results.clone_from(&failed.recipients);
+                let reason = Reason { code: failed.code.clone(), detail: failed.detail.clone() };
+                State::Failed { sheet, reason }
+            }),
+            Event::Uncertain(uncertain) => {
+                state.next(|sheet| State::Uncertain { sheet, detail: uncertain.detail.clone() })
+            }
+            Event::Bounced(bounced) => state.with_sheet(|sheet| {
+                sheet.bounces.insert(bounced.email_id);
+            }),
+            Event::Cancelled(Cancelled {}) => state.next(|sheet| State::Cancelled { sheet }),
+        }
+    }
+
+    fn claims(state: &State, id: Uuid, user: UserId) -> Vec<Claim> {
+        let due = state.due_at().map(|at| Claim::ordered(DUE, &[&due_key(at), id.as_bytes()]));
+        let message_id = state.sheet().map(|sheet| message_claim(user, &sheet.message_id));
+        due.into_iter().chain(message_id).collect()
+    }
+
+    fn fields(state: &State) -> Fields {
+        fields::fields(state)
+    }
+
+    fn reversal(event: &Event) -> Reversal {
+        match event {
+            Event::Submitted(_)
+            | Event::Held(_)
+            | Event::Attempted(_)
+            | Event::Deferred(_)
+            | Event::Sent(_)
+            | Event::DeliveryFailed(_)
+            | Event::Uncertain(_)
+            | Event::Bounced(_)
+            | Event::Cancelled(_) => Reversal::Never("cancel it, while it is held"),
+        }
+    }
+}
+
+/// A moment as the beginning of a key in [`DUE`]: earlier moments sort before later ones.
+pub fn due_key(at: DateTime<Utc>) -> [u8; 8] {
+    // Before 1970 nobody was here; whatever claims so is due.
+    u64::try_from(at.timestamp_micros()).unwrap_or(0).to_be_bytes()
+}
+
+/// The claim on a message id, by which a submission is found.
+pub fn message_claim(user: UserId, message_id: &str) -> Claim {
+    Claim::hashed(MESSAGE_ID, &[user.0.as_bytes(), message_id.as_bytes()])
+}
+
+#[cfg(test)]
+mod tests;

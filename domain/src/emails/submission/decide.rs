@@ -1,0 +1,234 @@
+//! What follows from a command to a submission.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use orbit_events::{
+    EmailId,
+    emails::{
+        BOUNCED, BouncedRecipient, Recipient,
+        submission::{
+            Attempted, Bounced, Cancelled, Deferred, DeliveryFailed, Event, Held, Sent, Submitted, Uncertain,
+        },
+    },
+};
+
+use super::{ATTEMPTS, BOUNCES, Command, Reason, Rejection, SCHEDULE_DAYS, Sheet, State, Submit};
+use crate::{Context, emails::values::cut, values::author};
+
+/// Most characters of what a server said.
+const DETAIL: usize = 300;
+
+type Facts = Result<Vec<Event>, Rejection>;
+
+pub(super) fn decide(state: &State, command: Command, context: &Context) -> Facts {
+    match command {
+        Command::Submit { submit, until, scheduled } => submission(state, *submit, Held { until, scheduled }, context),
+        Command::Reschedule(until) => rescheduling(state, until, context.now),
+        Command::Begin { lease_until } => beginning(state, lease_until, context.now),
+        Command::Defer { reason, recipients } => {
+            Ok(vec![deferral(under_way(state)?, &reason, recipients, context.now)])
+        }
+        Command::Sent { recipients, found_in_sent } => sending(state, recipients, found_in_sent, context.now),
+        Command::Fail { reason, recipients } => match state {
+            State::Failed { .. } => Ok(vec![]),
+            State::Absent
+            | State::Held { .. }
+            | State::Attempting { .. }
+            | State::Deferred { .. }
+            | State::Sent { .. }
+            | State::Uncertain { .. }
+            | State::Cancelled { .. } => {
+                let sheet = under_way(state)?;
+                Ok(vec![conclusion(refused(sheet, recipients, &reason), &reason, context.now)])
+            }
+        },
+        Command::Uncertain { detail } => match state {
+            State::Uncertain { .. } => Ok(vec![]),
+            State::Absent
+            | State::Held { .. }
+            | State::Attempting { .. }
+            | State::Deferred { .. }
+            | State::Sent { .. }
+            | State::Failed { .. }
+            | State::Cancelled { .. } => {
+                under_way(state).map(|_| vec![Uncertain { detail: cut(&detail, DETAIL) }.into()])
+            }
+        },
+        Command::Bounce { email_id, recipients } => bounce(state, email_id, recipients),
+        Command::Cancel => cancellation(state),
+        Command::Retry => retry(state, context.now),
+    }
+}
+
+/// How long to wait after so many tries: minutes at first, then hours; [`ATTEMPTS`] tries are about two days.
+pub fn retry_after(tried: u32) -> TimeDelta {
+    const MINUTES: [i64; 8] = [1, 2, 5, 10, 20, 40, 60, 60];
+    let gap = usize::try_from(tried.saturating_sub(1)).ok().and_then(|index| MINUTES.get(index));
+    gap.map_or(TimeDelta::hours(4), |minutes| TimeDelta::minutes(*minutes))
+}
+
+fn submission(state: &State, submit: Submit, held: Held, context: &Context) -> Facts {
+    if let Some(sheet) = state.sheet() {
+        let same = sheet.message_id == submit.message_id && sheet.content == submit.content;
+        return if same { Ok(vec![]) } else { Err(Rejection::Exists) };
+    }
+    let nobody = submit.content.to.is_empty() && submit.content.cc.is_empty() && submit.content.bcc.is_empty();
+    if nobody {
+        return Err(Rejection::NoRecipient);
+    }
+    check_far(held.until, context.now)?;
+    let submitted = Submitted {
+        content: submit.content,
+        from: submit.from,
+        message_id: submit.message_id,
+        in_reply_to: submit.in_reply_to,
+        references: submit.references,
+        attachments: submit.attachments,
+        draft_id: submit.draft_id,
+        date: context.now,
+        attempts_at_most: ATTEMPTS,
+        created_by: author(&context.actor),
+    };
+    Ok(vec![submitted.into(), held.into()])
+}
+
+fn check_far(until: DateTime<Utc>, now: DateTime<Utc>) -> Result<(), Rejection> {
+    if until - now > TimeDelta::days(SCHEDULE_DAYS) { Err(Rejection::SendTooFar) } else { Ok(()) }
+}
+
+fn rescheduling(state: &State, until: DateTime<Utc>, now: DateTime<Utc>) -> Facts {
+    match state {
+        State::Absent => Err(Rejection::NotFound),
+        State::Held { until: known, scheduled: true, .. } if *known == until => Ok(vec![]),
+        State::Held { .. } | State::Deferred { .. } if until <= now => Err(Rejection::SendInThePast),
+        State::Held { .. } | State::Deferred { .. } => {
+            check_far(until, now)?;
+            Ok(vec![Held { until, scheduled: true }.into()])
+        }
+        State::Attempting { .. } => Err(Rejection::UnderWay),
+        State::Sent { .. } | State::Failed { .. } | State::Uncertain { .. } | State::Cancelled { .. } => {
+            Err(Rejection::Over)
+        }
+    }
+}
+
+fn beginning(state: &State, lease_until: DateTime<Utc>, now: DateTime<Utc>) -> Facts {
+    match state {
+        State::Absent => Err(Rejection::NotFound),
+        State::Held { until, .. } | State::Deferred { until, .. } if *until > now => Err(Rejection::NotDue),
+        State::Held { sheet, .. } | State::Deferred { sheet, .. } => {
+            Ok(vec![Attempted { attempt: sheet.attempts.saturating_add(1), lease_until }.into()])
+        }
+        State::Attempting { .. } => Err(Rejection::UnderWay),
+        State::Sent { .. } | State::Failed { .. } | State::Uncertain { .. } | State::Cancelled { .. } => {
+            Err(Rejection::Over)
+        }
+    }
+}
+
+fn under_way(state: &State) -> Result<&Sheet, Rejection> {
+    match state {
+        State::Absent => Err(Rejection::NotFound),
+        State::Attempting { sheet, .. } => Ok(sheet),
+        State::Held { .. }
+        | State::Deferred { .. }
+        | State::Sent { .. }
+        | State::Failed { .. }
+        | State::Uncertain { .. }
+        | State::Cancelled { .. } => Err(Rejection::NotUnderWay),
+    }
+}
+
+fn deferral(sheet: &Sheet, reason: &Reason, recipients: Vec<Recipient>, now: DateTime<Utc>) -> Event {
+    let results = sheet.with_results(&told(recipients));
+    let is_decided = Sheet { results: results.clone(), ..sheet.clone() }.outstanding().is_empty();
+    if is_decided || sheet.tried >= u32::from(sheet.attempts_at_most) {
+        return conclusion(refused(sheet, results, reason), reason, now);
+    }
+    let Reason { code, detail } = reason.clone();
+    let until = now + retry_after(sheet.tried);
+    Deferred { until, code, detail: cut(&detail, DETAIL), recipients: results }.into()
+}
+
+fn sending(state: &State, recipients: Vec<Recipient>, found_in_sent: bool, now: DateTime<Utc>) -> Facts {
+    let sheet = match state {
+        State::Sent { .. } => return Ok(vec![]),
+        State::Uncertain { sheet, .. } => sheet,
+        State::Absent
+        | State::Held { .. }
+        | State::Attempting { .. }
+        | State::Deferred { .. }
+        | State::Failed { .. }
+        | State::Cancelled { .. } => under_way(state)?,
+    };
+    let recipients = complete(sheet, recipients, true, None);
+    if recipients.iter().any(|recipient| recipient.accepted) {
+        return Ok(vec![Sent { sent_at: now, recipients, found_in_sent }.into()]);
+    }
+    let (code, detail) = ("refused".to_owned(), "The server refused every recipient.".to_owned());
+    Ok(vec![DeliveryFailed { code, detail, recipients }.into()])
+}
+
+/// Results for every recipient; those about whom nothing was said were refused with the message.
+fn refused(sheet: &Sheet, recipients: Vec<Recipient>, reason: &Reason) -> Vec<Recipient> {
+    complete(sheet, recipients, false, Some(&cut(&reason.detail, DETAIL)))
+}
+
+fn complete(sheet: &Sheet, recipients: Vec<Recipient>, accepted: bool, detail: Option<&str>) -> Vec<Recipient> {
+    let sheet = Sheet { results: sheet.with_results(&told(recipients)), ..sheet.clone() };
+    let others = sheet.outstanding().into_iter().map(|email| Recipient {
+        email: email.to_owned(),
+        accepted,
+        code: None,
+        detail: detail.map(str::to_owned),
+    });
+    let others: Vec<Recipient> = others.collect();
+    sheet.results.into_iter().chain(others).collect()
+}
+
+/// The end: sent, if the server took it for anybody in any of the tries.
+fn conclusion(recipients: Vec<Recipient>, reason: &Reason, now: DateTime<Utc>) -> Event {
+    if recipients.iter().any(|recipient| recipient.accepted) {
+        return Sent { sent_at: now, recipients, found_in_sent: false }.into();
+    }
+    let Reason { code, detail } = reason.clone();
+    DeliveryFailed { code, detail: cut(&detail, DETAIL), recipients }.into()
+}
+
+/// What a server said, as one line each.
+fn told(mut recipients: Vec<Recipient>) -> Vec<Recipient> {
+    for recipient in &mut recipients {
+        recipient.detail = recipient.detail.as_deref().map(|detail| cut(detail, DETAIL));
+    }
+    recipients
+}
+
+fn bounce(state: &State, email_id: EmailId, mut recipients: Vec<BouncedRecipient>) -> Facts {
+    let sheet = state.sheet().ok_or(Rejection::NotFound)?;
+    if sheet.bounces.contains(&email_id) || sheet.bounces.len() >= BOUNCES {
+        return Ok(vec![]);
+    }
+    recipients.truncate(BOUNCED);
+    Ok(vec![Bounced { email_id, recipients }.into()])
+}
+
+fn cancellation(state: &State) -> Facts {
+    match state {
+        State::Absent => Err(Rejection::NotFound),
+        State::Held { .. } | State::Deferred { .. } | State::Uncertain { .. } => Ok(vec![Cancelled {}.into()]),
+        State::Attempting { .. } => Err(Rejection::UnderWay),
+        State::Sent { .. } | State::Failed { .. } => Err(Rejection::Over),
+        State::Cancelled { .. } => Ok(vec![]),
+    }
+}
+
+fn retry(state: &State, now: DateTime<Utc>) -> Facts {
+    match state {
+        State::Absent => Err(Rejection::NotFound),
+        State::Held { .. } => Ok(vec![]),
+        State::Deferred { .. } | State::Failed { .. } | State::Uncertain { .. } => {
+            Ok(vec![Held { until: now, scheduled: false }.into()])
+        }
+        State::Attempting { .. } => Err(Rejection::UnderWay),
+        State::Sent { .. } | State::Cancelled { .. } => Err(Rejection::Over),
+    }
+}

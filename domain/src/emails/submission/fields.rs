@@ -1,0 +1,51 @@
+//! A submission field by field.
+
+use serde_json::json;
+
+use super::State;
+use crate::Fields;
+
+pub(super) fn fields(state: &State) -> Fields {
+    let (Some(sheet), Some(status)) = (state.sheet(), state.status()) else { return Fields::new() };
+    let (hold_until, scheduled) = match state {
+        State::Held { until, scheduled, .. } => (Some(until), *scheduled),
+        State::Absent
+        | State::Attempting { .. }
+        | State::Deferred { .. }
+        | State::Sent { .. }
+        | State::Failed { .. }
+        | State::Uncertain { .. }
+        | State::Cancelled { .. } => (None, false),
+    };
+    let (next_attempt_at, sent_at, failure_code, failure_detail) = match state {
+        State::Deferred { until, reason, .. } => (Some(until), None, Some(reason.code.as_str()), Some(&reason.detail)),
+        State::Sent { sent_at, .. } => (None, Some(sent_at), None, None),
+        State::Failed { reason, .. } => (None, None, Some(reason.code.as_str()), Some(&reason.detail)),
+        State::Uncertain { detail, .. } => (None, None, Some("uncertain"), Some(detail)),
+        State::Absent | State::Held { .. } | State::Attempting { .. } | State::Cancelled { .. } => {
+            (None, None, None, None)
+        }
+    };
+    Fields::from([
+        ("draft_id", json!(sheet.draft_id)),
+        ("connection_id", json!(sheet.content.connection_id)),
+        ("reply_to_email_id", json!(sheet.content.reply_to_email_id)),
+        ("message_id", json!(sheet.message_id)),
+        ("from", json!(sheet.from)),
+        ("to", json!(sheet.content.to)),
+        ("cc", json!(sheet.content.cc)),
+        ("bcc", json!(sheet.content.bcc)),
+        ("subject", json!(sheet.content.subject)),
+        ("status", json!(status)),
+        ("hold_until", json!(hold_until)),
+        ("scheduled", json!(scheduled)),
+        ("attempts", json!(sheet.attempts)),
+        ("next_attempt_at", json!(next_attempt_at)),
+        ("sent_at", json!(sent_at)),
+        ("failure_code", json!(failure_code)),
+        ("failure_detail", json!(failure_detail)),
+        ("results", json!(sheet.results)),
+        ("bounced", json!(!sheet.bounces.is_empty())),
+        ("created_by", json!(sheet.created_by)),
+    ])
+}

@@ -1,0 +1,112 @@
+//! Trying: begun before it leaves, tried again, given up, tried once more because the user says so.
+
+use super::*;
+
+#[test]
+fn sending_is_recorded_before_it_begins_and_begins_once() {
+    a_submission([]).when_in(begin(), &at(10)).then([attempted(1)]).when_in(begin(), &at(700)).then_rejected(
+        // Even when the lease is over: first somebody looks what became of it.
+        Rejection::UnderWay,
+    );
+}
+
+#[test]
+fn only_what_is_under_way_has_an_outcome() {
+    let outcomes = [
+        defer(vec![]),
+        Command::Fail { reason: reason(), recipients: vec![] },
+        Command::Sent { recipients: vec![], found_in_sent: false },
+        Command::Uncertain { detail: "Cut.".into() },
+    ];
+    for outcome in outcomes {
+        a_submission([]).when(outcome.clone()).then_rejected(Rejection::NotUnderWay);
+        under_way([deferred(later(60), vec![])]).when(outcome).then_rejected(Rejection::NotUnderWay);
+    }
+}
+
+#[test]
+fn what_could_not_be_sent_yet_is_tried_again_later() {
+    under_way([])
+        .when(defer(vec![]))
+        .then([deferred(later(60), vec![])])
+        .when_in(begin(), &at(59))
+        .then_rejected(Rejection::NotDue);
+    under_way([deferred(later(60), vec![])])
+        .when_in(begin(), &at(60))
+        .then([attempted(2)])
+        .when(defer(vec![]))
+        .then([deferred(later(120), vec![])]);
+}
+
+#[test]
+fn the_tries_take_about_two_days() {
+    let minutes: Vec<i64> = (1..u32::from(ATTEMPTS)).map(|tried| retry_after(tried).num_minutes()).collect();
+    assert_eq!(minutes[..9], [1, 2, 5, 10, 20, 40, 60, 60, 240]);
+    assert_eq!(minutes.iter().sum::<i64>() / 60, 47);
+    assert_eq!(retry_after(0), retry_after(1));
+    assert_eq!(retry_after(u32::MAX), TimeDelta::hours(4));
+}
+
+#[test]
+fn who_has_an_answer_is_not_tried_again() {
+    let given = under_way([]).when(defer(vec![accepted("ADA@example.org")]));
+    let state = given.then([deferred(later(60), vec![accepted("ADA@example.org")])]).then_state();
+    assert_eq!(state.sheet().unwrap().recipients(), ["ada@example.org", "b@example.org"]);
+    assert_eq!(state.sheet().unwrap().outstanding(), ["b@example.org"]);
+}
+
+#[test]
+fn when_all_have_an_answer_it_is_sent_if_anybody_got_it() {
+    let some = vec![accepted("ada@example.org")];
+    let all = vec![accepted("ada@example.org"), refused("b@example.org")];
+    under_way([deferred(later(60), some.clone()), attempted(2)])
+        .when(defer(vec![refused("b@example.org")]))
+        .then([sent(all.clone())]);
+    under_way([deferred(later(60), some), attempted(2)])
+        .when(Command::Fail { reason: reason(), recipients: vec![refused("b@example.org")] })
+        .then([sent(all)]);
+    let none = vec![refused("ada@example.org"), refused("b@example.org")];
+    under_way([]).when(defer(none.clone())).then([failed(none)]);
+}
+
+#[test]
+fn what_was_tried_often_enough_is_given_up() {
+    let given_up =
+        |email: &str| Recipient { email: email.into(), accepted: false, code: None, detail: Some("Try again.".into()) };
+    let tries = (2..=u32::from(ATTEMPTS)).flat_map(|n| [deferred(later(60), vec![]), attempted(n)]);
+    under_way(tries).when(defer(vec![])).then([failed(vec![given_up("ada@example.org"), given_up("b@example.org")])]);
+    let some = || vec![accepted("ada@example.org")];
+    let tries = (2..=u32::from(ATTEMPTS)).flat_map(|n| [deferred(later(60), some()), attempted(n)]);
+    under_way(tries).when(defer(vec![])).then([sent(vec![accepted("ada@example.org"), given_up("b@example.org")])]);
+}
+
+#[test]
+fn what_failed_is_tried_anew_for_all_who_have_not_got_it() {
+    let both = || vec![refused("ada@example.org"), refused("b@example.org")];
+    let state = under_way([failed(both())])
+        .when_in(Command::Retry, &at(5))
+        .then([held(5, false)])
+        .when(Command::Retry)
+        .then_nothing()
+        .then_state();
+    let sheet = state.sheet().unwrap();
+    assert_eq!((sheet.attempts, sheet.tried, sheet.outstanding().len()), (1, 0, 2));
+    let some = vec![accepted("ada@example.org"), refused("b@example.org")];
+    let state = under_way([deferred(later(60), some), attempted(2), uncertain(), held(5, false)]).then_state();
+    assert_eq!(state.sheet().unwrap().outstanding(), ["b@example.org"]);
+}
+
+#[test]
+fn what_is_put_off_again_keeps_the_answers_it_has() {
+    let some = vec![accepted("ada@example.org"), refused("b@example.org")];
+    let state = under_way([deferred(later(60), some), held(3_600, true)]).then_state();
+    assert_eq!(state.sheet().unwrap().outstanding(), [""; 0]);
+    under_way([deferred(later(60), vec![])]).when(Command::Retry).then([held(0, false)]);
+}
+
+#[test]
+fn what_was_sent_is_not_tried_again() {
+    under_way([sent(vec![])]).when(Command::Retry).then_rejected(Rejection::Over);
+    under_way([sent(vec![])]).when_in(begin(), &at(9_999)).then_rejected(Rejection::Over);
+    under_way([]).when(Command::Retry).then_rejected(Rejection::UnderWay);
+}

@@ -1,0 +1,6 @@
+//! What lies outside of the log, and how it is spoken with: the store of blobs.
+//!
+//! Nothing here knows facts, users or rules: it takes bytes, keys and ids, and gives readings back. [`blobs`] keeps
+//! messages and files, sealed.
+
+pub mod blobs;

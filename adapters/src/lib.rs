@@ -1,6 +1,7 @@
-//! What lies outside of the log, and how it is spoken with: the store of blobs.
+//! What lies outside of the log, and how it is spoken with: the store of blobs, and messages as they are written.
 //!
 //! Nothing here knows facts, users or rules: it takes bytes, keys and ids, and gives readings back. [`blobs`] keeps
-//! messages and files, sealed.
+//! messages and files, sealed; [`mime`] reads and writes messages.
 
 pub mod blobs;
+pub mod mime;

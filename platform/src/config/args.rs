@@ -238,7 +238,7 @@ impl KeysArgs {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Blobs")]
 pub struct BlobArgs {
-    /// Where messages and files are stored: a directory, or s3://bucket/prefix; data/blobs in the home when not set
+    /// The directory where messages and files are stored; data/blobs in the home when not set
     #[arg(long, env = "ORBIT_BLOBS")]
     pub blobs: Option<String>,
 }

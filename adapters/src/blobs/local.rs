@@ -20,7 +20,7 @@ use uuid::Uuid;
 use super::{Fault, seal::Opener};
 
 /// How long a file that is no object was not touched before nobody writes it any more.
-pub(super) const LEFT_ALONE: Duration = Duration::from_secs(24 * 60 * 60);
+pub(super) const LEFT_ALONE: Duration = Duration::from_hours(24);
 /// Directories that are remembered to be on the disk. Beyond, all are forgotten, and synced once more.
 const REMEMBERED: usize = 10_000;
 /// How often a directory is emptied while somebody goes on writing into it.

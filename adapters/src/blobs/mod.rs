@@ -139,7 +139,7 @@ impl Blobs {
         const ATTEMPTED: &str = "write a blob";
         let (pieces, mut waiting) = mpsc::channel::<Piece>(PIECES);
         let (local, key) = (self.local.clone(), key.clone());
-        let writing = blocking(ATTEMPTED, move || {
+        let storing = blocking(ATTEMPTED, move || {
             let pack = ids::new_event_id();
             let mut file = local.begin(owner, pack)?;
             let mut blob = Piecewise::new(owner, pack, &key);
@@ -175,7 +175,7 @@ impl Blobs {
             drop(pieces);
             Ok(())
         };
-        let (sent, written) = futures_util::join!(sending, writing);
+        let (sent, written) = futures_util::join!(sending, storing);
         sent?;
         let place = written.inspect_err(Fault::count)?;
         metrics::counter!("orbit_blob_bytes_total", "direction" => "in").increment(place.length);

@@ -21,7 +21,9 @@ pub(super) fn decode(bytes: &[u8], label: Option<&str>, is_cut: bool) -> Decoded
     }
     match label.map(str::as_bytes).map(Encoding::for_label_no_replacement) {
         // Nothing but letters of ASCII is the same in all that are said to contain it.
-        None | Some(None) if bytes.is_ascii() && label.is_none_or(|label| charset_decoder(label.as_bytes()).is_none()) => {
+        None | Some(None)
+            if bytes.is_ascii() && label.is_none_or(|label| charset_decoder(label.as_bytes()).is_none()) =>
+        {
             Decoded { text: String::from_utf8_lossy(bytes).into_owned(), is_clean: true }
         }
         Some(None) => unknown(bytes, label),
@@ -55,9 +57,7 @@ fn unknown(bytes: &[u8], label: Option<&str>) -> Decoded {
 fn guess(bytes: &[u8]) -> Decoded {
     match str::from_utf8(bytes) {
         Ok(text) => Decoded { text: text.to_owned(), is_clean: false },
-        Err(_) if holds_utf8(bytes) => {
-            Decoded { text: String::from_utf8_lossy(bytes).into_owned(), is_clean: false }
-        }
+        Err(_) if holds_utf8(bytes) => Decoded { text: String::from_utf8_lossy(bytes).into_owned(), is_clean: false },
         Err(_) => Decoded { text: WINDOWS_1252.decode_without_bom_handling(bytes).0.into_owned(), is_clean: false },
     }
 }

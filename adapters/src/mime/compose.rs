@@ -5,7 +5,9 @@ use std::io::{self, Write};
 use chrono::{DateTime, Utc};
 use mail_builder::{
     MessageBuilder,
-    headers::{HeaderType, address, content_type::ContentType, date::Date, message_id::MessageId, raw::Raw, text::Text},
+    headers::{
+        HeaderType, address, content_type::ContentType, date::Date, message_id::MessageId, raw::Raw, text::Text,
+    },
     mime::{BodyPart, MimePart},
 };
 use sha2::{Digest, Sha256};
@@ -85,8 +87,9 @@ fn content<'a>(message: &Compose<'a>) -> MimePart<'a> {
     }
     let hash = hex::encode(Sha256::digest(message.message_id));
     let media = ContentType::new("multipart/mixed").attribute("boundary", format!("=_{}", &hash[..32]));
-    let files = message.attachments.iter().map(|file| {
-        MimePart::new(file.content_type, BodyPart::Binary(file.content.into())).attachment(file.filename)
-    });
+    let files = message
+        .attachments
+        .iter()
+        .map(|file| MimePart::new(file.content_type, BodyPart::Binary(file.content.into())).attachment(file.filename));
     MimePart::new(media, std::iter::once(text).chain(files).collect::<Vec<_>>())
 }

@@ -12,9 +12,11 @@ pub struct Decoder {
 #[derive(Debug)]
 enum State {
     Identity,
-    Base64 { bits: u32, held: u32 },
+    Base64(Base64),
     /// What was held back: white space that may end a line, or the beginning of an escape.
-    QuotedPrintable { held: Vec<u8> },
+    QuotedPrintable {
+        held: Vec<u8>,
+    },
 }
 
 /// The value of each letter of base64; the alphabet for URLs is read too.
@@ -44,7 +46,7 @@ impl Decoder {
     pub fn new(encoding: Encoding) -> Self {
         let state = match encoding {
             Encoding::Identity | Encoding::Nested => State::Identity,
-            Encoding::Base64 => State::Base64 { bits: 0, held: 0 },
+            Encoding::Base64 => State::Base64(Base64::default()),
             Encoding::QuotedPrintable => State::QuotedPrintable { held: Vec::new() },
         };
         Self { state, is_broken: false }
@@ -67,7 +69,7 @@ impl Decoder {
     pub(super) fn decode(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
         match &mut self.state {
             State::Identity => out.extend_from_slice(bytes),
-            State::Base64 { bits, held } => self.is_broken |= base64(bytes, bits, held, out),
+            State::Base64(base64) => base64.decode(bytes, out),
             State::QuotedPrintable { held } => self.is_broken |= quoted_printable(bytes, held, out),
         }
     }
@@ -76,12 +78,7 @@ impl Decoder {
     pub(super) fn end(&mut self, out: &mut Vec<u8>) -> bool {
         match &mut self.state {
             State::Identity => {}
-            // Two letters make a byte, three make two; padding was not waited for.
-            State::Base64 { bits, held } => {
-                self.is_broken |= *held == 1;
-                flush(*bits, *held, out);
-                *held = 0;
-            }
+            State::Base64(base64) => self.is_broken |= base64.end(out),
             State::QuotedPrintable { held } => {
                 // An `=` at the very end is a line that goes on, in nothing.
                 self.is_broken |= held.len() > 1 && held[0] == b'=';
@@ -112,40 +109,91 @@ pub(super) fn decode(encoding: Encoding, bytes: &[u8], at_most: usize) -> (Vec<u
 /// What is decoded at a time where only the whole counts.
 pub(super) const PIECE: usize = 65_536;
 
-fn flush(bits: u32, held: u32, out: &mut Vec<u8>) {
-    let bytes = (bits << (6 * (4 - held.min(4)))).to_be_bytes();
-    match held {
-        2 => out.push(bytes[1]),
-        3 => out.extend_from_slice(&bytes[1..3]),
-        _ => {}
+/// Base64, line by line: a line that holds anything else is left out, since without it the others still fit together.
+#[derive(Debug, Default)]
+struct Base64 {
+    bits: u32,
+    held: u32,
+    /// The beginning of a line whose end has not come.
+    line: Vec<u8>,
+    /// Whether the line is one of those that never end: of them only what is no letter is left out.
+    is_long: bool,
+    is_broken: bool,
+}
+
+impl Base64 {
+    fn decode(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
+        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
+            let is_whole = piece.ends_with(b"\n");
+            if self.is_long {
+                self.letters(piece, out);
+            } else if is_whole && self.line.is_empty() && piece.len() <= LINE {
+                self.line(piece, out);
+            } else {
+                self.line.extend_from_slice(piece);
+                let line = std::mem::take(&mut self.line);
+                match line.len() {
+                    0..=LINE if is_whole => self.line(&line, out),
+                    0..=LINE => self.line = line,
+                    _ => {
+                        self.is_long = true;
+                        self.letters(&line, out);
+                    }
+                }
+            }
+            self.is_long &= !is_whole;
+        }
+    }
+
+    fn line(&mut self, line: &[u8], out: &mut Vec<u8>) {
+        if line.iter().any(|byte| is_foreign(*byte)) {
+            self.is_broken = true;
+        } else {
+            self.letters(line, out);
+        }
+    }
+
+    fn letters(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
+        for &byte in bytes {
+            let value = BASE64[usize::from(byte)];
+            if value != NONE {
+                self.bits = self.bits << 6 | u32::from(value);
+                self.held += 1;
+                if self.held == 4 {
+                    out.extend_from_slice(&self.bits.to_be_bytes()[1..]);
+                    (self.bits, self.held) = (0, 0);
+                }
+            } else if byte == b'=' {
+                // The end of one encoded text; another one may follow.
+                self.flush(out);
+            } else {
+                self.is_broken |= is_foreign(byte);
+            }
+        }
+    }
+
+    /// Two letters make a byte, three make two; padding is not waited for.
+    fn flush(&mut self, out: &mut Vec<u8>) {
+        let bytes = (self.bits << (6 * (4 - self.held))).to_be_bytes();
+        match self.held {
+            2 => out.push(bytes[1]),
+            3 => out.extend_from_slice(&bytes[1..3]),
+            left => self.is_broken |= left == 1,
+        }
+        (self.bits, self.held) = (0, 0);
+    }
+
+    fn end(&mut self, out: &mut Vec<u8>) -> bool {
+        let line = std::mem::take(&mut self.line);
+        self.line(&line, out);
+        self.flush(out);
+        self.is_broken
     }
 }
 
-fn base64(bytes: &[u8], bits: &mut u32, held: &mut u32, out: &mut Vec<u8>) -> bool {
-    let mut is_broken = false;
-    for &byte in bytes {
-        let value = BASE64[usize::from(byte)];
-        if value == NONE {
-            match byte {
-                b'=' => {
-                    // The end of one encoded text; another one may follow.
-                    is_broken |= *held == 1;
-                    flush(*bits, *held, out);
-                    (*bits, *held) = (0, 0);
-                }
-                b'\r' | b'\n' | b' ' | b'\t' => {}
-                _ => is_broken = true,
-            }
-            continue;
-        }
-        *bits = *bits << 6 | u32::from(value);
-        *held += 1;
-        if *held == 4 {
-            out.extend_from_slice(&bits.to_be_bytes()[1..]);
-            (*bits, *held) = (0, 0);
-        }
-    }
-    is_broken
+/// What is neither a letter of base64, nor padding, nor white space.
+fn is_foreign(byte: u8) -> bool {
+    BASE64[usize::from(byte)] == NONE && !matches!(byte, b'=' | b'\r' | b'\n' | b' ' | b'\t')
 }
 
 fn quoted_printable(bytes: &[u8], held: &mut Vec<u8>, out: &mut Vec<u8>) -> bool {
@@ -177,7 +225,7 @@ fn quoted_printable(bytes: &[u8], held: &mut Vec<u8>, out: &mut Vec<u8>) -> bool
     is_broken
 }
 
-/// Longer runs of white space than a line may have are no end of a line.
+/// No line of mail is longer, but for those of programs that know no lines.
 const LINE: usize = 1_000;
 
 /// Behind an `=`. What is no escape stays as it is.
@@ -271,6 +319,7 @@ fn uu_line(line: &[u8], content: &mut Vec<u8>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use base64::{Engine, engine::general_purpose::STANDARD};
     use proptest::prelude::*;
 
     use super::*;
@@ -287,14 +336,14 @@ mod tests {
             ("SGVs\r\n bG8=\r\n", "Hello", false),
             ("SGVsbG8", "Hello", false),
             ("SGVsbG8=IQ==", "Hello!", false),
-            ("SGV*sbG8=", "Hello", true),
+            ("SGV*sbG8=", "", true),
+            ("SGVs\n-- a footer!\nbG8=\n", "Hello", true),
             ("SGVsbG8hI", "Hello!", true),
             ("----", "\u{fb}\u{ef}\u{be}", false),
             ("", "", false),
         ] {
             let (bytes, broken) = decode(Encoding::Base64, text.as_bytes(), usize::MAX);
-            let expected: Vec<u8> =
-                if text == "----" { vec![0xfb, 0xef, 0xbe] } else { decoded.as_bytes().to_vec() };
+            let expected: Vec<u8> = if text == "----" { vec![0xfb, 0xef, 0xbe] } else { decoded.as_bytes().to_vec() };
             assert_eq!((bytes, broken), (expected, is_broken), "{text:?}");
         }
     }
@@ -328,7 +377,16 @@ mod tests {
 
     proptest! {
         #[test]
-        fn pieces_decode_as_the_whole(bytes in prop::collection::vec(any::<u8>(), 0..300), cut in 0..300usize) {
+        fn base64_is_read_back_in_lines_and_without(bytes in prop::collection::vec(any::<u8>(), 0..3_000)) {
+            let text = STANDARD.encode(&bytes);
+            let lines = text.as_bytes().chunks(76).collect::<Vec<_>>().join(&b"\r\n"[..]);
+            for text in [text.into_bytes(), lines] {
+                prop_assert_eq!(decode(Encoding::Base64, &text, usize::MAX), (bytes.clone(), false));
+            }
+        }
+
+        #[test]
+        fn pieces_decode_as_the_whole(bytes in prop::collection::vec(prop_oneof![any::<u8>(), Just(b'A'), Just(b'A')], 0..3_000), cut in 0..3_000usize) {
             for encoding in [Encoding::Identity, Encoding::Base64, Encoding::QuotedPrintable] {
                 let (head, tail) = bytes.split_at(cut.min(bytes.len()));
                 let mut decoder = Decoder::new(encoding);
@@ -341,8 +399,8 @@ mod tests {
 
         #[test]
         fn what_was_quoted_is_what_comes_out(text in "[ -~\n=äß\t]{0,200}") {
-            let quoted: String = text.bytes().map(|byte| format!("={byte:02X}")).collect();
-            prop_assert_eq!(whole(Encoding::QuotedPrintable, &quoted), (text, false));
+            let quoted: Vec<String> = text.bytes().map(|byte| format!("={byte:02X}")).collect();
+            prop_assert_eq!(whole(Encoding::QuotedPrintable, &quoted.concat()), (text, false));
         }
     }
 }

@@ -7,7 +7,7 @@ use encoding_rs::{Encoding, WINDOWS_1252};
 use mail_parser::{HeaderValue, parsers::MessageStream};
 
 use super::{
-    Address, ADDRESS_BYTES, clean, guarded,
+    ADDRESS_BYTES, Address, clean, guarded,
     note::{Note, Notes},
     words,
 };
@@ -26,10 +26,10 @@ struct Field<'a> {
 
 /// The head of a message or of a part.
 #[derive(Default)]
-pub(super) struct Fields<'a>(Vec<Field<'a>>);
+pub(crate) struct Fields<'a>(Vec<Field<'a>>);
 
 /// Where a head ends.
-pub(super) struct End {
+pub(crate) struct End {
     /// Where the body begins.
     pub body: usize,
     /// Whether the bytes end within the head, in the middle of a line.
@@ -92,7 +92,7 @@ impl<'a> Fields<'a> {
 }
 
 /// The end of the line that begins there, behind its line end.
-pub(super) fn line_end(bytes: &[u8], at: usize) -> usize {
+pub(crate) fn line_end(bytes: &[u8], at: usize) -> usize {
     memchr::memchr(b'\n', &bytes[at..]).map_or(bytes.len(), |length| at + length + 1)
 }
 
@@ -105,7 +105,7 @@ fn field(line: &[u8]) -> Option<(&[u8], &[u8])> {
 
 /// Reads values. What a head says beyond ASCII without saying how is in the charset of the message's text, or in that of
 /// most mail which does so.
-pub(super) struct Values<'n> {
+pub(crate) struct Values<'n> {
     pub legacy: &'static Encoding,
     pub notes: &'n mut Notes,
 }
@@ -121,15 +121,13 @@ impl<'n> Values<'n> {
     /// As the parsers want it: UTF-8, with encoded words that belong together in one, and with a line end.
     fn ready<'v>(&mut self, value: &'v [u8]) -> Cow<'v, [u8]> {
         let value = &value[..value.len().min(FIELD_BYTES)];
-        let mut ready = match str::from_utf8(value) {
-            Ok(_) => Cow::Borrowed(value),
-            Err(_) => {
-                self.notes.add(Note::EightBitHeaders);
-                Cow::Owned(self.legacy.decode_without_bom_handling(value).0.into_owned().into_bytes())
-            }
-        };
-        if let Some(joined) = words::joined(&ready) {
-            ready = Cow::Owned(joined);
+        let mut ready = Cow::Borrowed(value);
+        if str::from_utf8(value).is_err() {
+            self.notes.add(Note::EightBitHeaders);
+            ready = Cow::Owned(self.legacy.decode_without_bom_handling(value).0.into_owned().into_bytes());
+        }
+        if let Some(mended) = words::mended(&ready) {
+            ready = Cow::Owned(mended);
         }
         if !ready.ends_with(b"\n") {
             ready.to_mut().push(b'\n');
@@ -203,13 +201,16 @@ impl<'n> Values<'n> {
     /// A date, if it can be read and can be meant.
     pub fn date(&mut self, value: &[u8]) -> Option<DateTime<Utc>> {
         let ready = self.ready(value);
-        let parse = |bytes: &[u8]| guarded(|| match MessageStream::new(bytes).parse_date() {
-            HeaderValue::DateTime(date) => Some(date),
-            _ => None,
-        });
-        // Without a zone it is taken for that of Greenwich.
-        let with_zone = || [ready.trim_ascii(), b" +0000\n"].concat();
-        if let Some(date) = parse(&ready).or_else(|| parse(&with_zone())) {
+        let parse = |bytes: &[u8]| {
+            guarded(|| match MessageStream::new(bytes).parse_date() {
+                HeaderValue::DateTime(date) => Some(date),
+                _ => None,
+            })
+        };
+        // Seconds may be missing, and without a zone it is taken for that of Greenwich.
+        let whole = || with_seconds(ready.trim_ascii());
+        let zoned = || [&whole()[..], b" +0000\n"].concat();
+        if let Some(date) = parse(&ready).or_else(|| parse(&whole())).or_else(|| parse(&zoned())) {
             return moment(&date);
         }
         let text = String::from_utf8_lossy(&ready);
@@ -236,7 +237,7 @@ impl<'n> Values<'n> {
 }
 
 /// Message ids that were found.
-pub(super) struct Ids {
+pub(crate) struct Ids {
     pub ids: Vec<String>,
     /// Whether they were written as they should be.
     pub is_bracketed: bool,
@@ -244,7 +245,7 @@ pub(super) struct Ids {
 
 /// A value with parameters.
 #[derive(Debug, Default, Clone)]
-pub(super) struct Parameters {
+pub(crate) struct Parameters {
     pub value: String,
     parameters: Vec<(String, String)>,
 }
@@ -253,6 +254,18 @@ impl Parameters {
     pub fn get(&self, name: &str) -> Option<&str> {
         self.parameters.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
+}
+
+/// `13:40` as `13:40:00`: the parser takes a zone with a name only behind seconds.
+fn with_seconds(date: &[u8]) -> Vec<u8> {
+    let mut whole = date.to_vec();
+    if let Some(colon) = memchr::memchr(b':', date) {
+        let end = colon + 1 + date[colon + 1..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+        if date.get(end) != Some(&b':') {
+            whole.splice(end..end, *b":00");
+        }
+    }
+    whole
 }
 
 fn moment(date: &mail_parser::DateTime) -> Option<DateTime<Utc>> {
@@ -306,10 +319,10 @@ mod tests {
     fn addresses_are_read_however_they_are_written() {
         for (value, expected) in [
             ("a@b.example", vec![("a@b.example", None)]),
-            ("Ada <a@b.example>, \"Lovelace, A.\" <l@b.example>", vec![
-                ("a@b.example", Some("Ada")),
-                ("l@b.example", Some("Lovelace, A.")),
-            ]),
+            (
+                "Ada <a@b.example>, \"Lovelace, A.\" <l@b.example>",
+                vec![("a@b.example", Some("Ada")), ("l@b.example", Some("Lovelace, A."))],
+            ),
             ("a@b.example (Ada)", vec![("a@b.example", Some("Ada"))]),
             ("\"a@b.example\" <a@b.example>", vec![("a@b.example", None)]),
             ("Friends: a@b.example, c@d.example;", vec![("a@b.example", None), ("c@d.example", None)]),

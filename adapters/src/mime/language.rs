@@ -62,8 +62,11 @@ mod tests {
             ("Könntest du mir bitte noch vor dem Mittagessen das Protokoll von gestern schicken?", Some("de")),
             ("Pourrais-tu m'envoyer le compte rendu de la réunion d'hier avant midi ?", Some("fr")),
             ("Не могли бы вы прислать мне протокол вчерашнего совещания до обеда?", Some("ru")),
-            ("Danke, ich schaue mir das morgen in Ruhe an und melde mich.\n> Thank you very much for all of your help\n> \
-              with the thing that we were talking about", Some("de")),
+            (
+                "Danke, ich schaue mir das morgen in Ruhe an und melde mich.\n> Thank you very much for all of your help\n> \
+              with the thing that we were talking about",
+                Some("de"),
+            ),
             ("OK", None),
             ("https://example.org/a/very/long/address/that/is/in/no/language/at/all/whatever/one/thinks", None),
             ("", None),

@@ -2,7 +2,7 @@
 
 /// An oddity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Note {
+pub(crate) enum Note {
     NoHeaders,
     NoFrom,
     ManyFrom,
@@ -51,7 +51,7 @@ const CODES: [(Note, &str); 20] = [
 
 /// Each note at most once.
 #[derive(Debug, Default)]
-pub(super) struct Notes(Vec<Note>);
+pub(crate) struct Notes(Vec<Note>);
 
 impl Notes {
     pub fn add(&mut self, note: Note) {
@@ -83,7 +83,9 @@ mod tests {
         }
         assert_eq!(notes.codes(), ["no_headers", "no_from", "truncated"]);
         let mut all = Notes::default();
-        CODES.iter().for_each(|(note, _)| all.add(*note));
+        for (note, _) in CODES {
+            all.add(note);
+        }
         assert_eq!(all.codes().len(), 20, "each has one code");
     }
 }

@@ -6,7 +6,7 @@ use super::{
     Encoding, PARTS, PARTS_BYTES, Part, clean,
     decoder::{self, Decoder, PIECE, Uuencoded},
     note::{Note, Notes},
-    structure::{Entity, Structure},
+    structure::{Disposition, Entity, Structure},
     text::{Chosen, Text, note_broken},
 };
 
@@ -60,8 +60,11 @@ fn beside(structure: &Structure<'_>, index: usize, notes: &mut Notes) -> Part {
         content_type: entity.media.clone(),
         size,
         sha256: Some(sha256),
-        // Some write `attachment` on what their HTML shows.
-        is_inline: entity.is_inline || entity.content_id.is_some() && !entity.is_attachment,
+        is_inline: match entity.disposition {
+            Disposition::Inline => true,
+            Disposition::Attachment => false,
+            Disposition::Untold => entity.content_id.is_some(),
+        },
         content_id: entity.content_id.clone(),
         offset: entity.body.start as u64,
         length: entity.body.len() as u64,
@@ -78,20 +81,20 @@ fn digest(structure: &Structure<'_>, entity: &Entity<'_>, notes: &mut Notes) -> 
         return (bytes.len() as u64, sha256.finalize().into());
     }
     let mut decoder = Decoder::new(entity.encoding);
-    let (mut size, mut decoded) = (0, Vec::with_capacity(PIECE));
-    let mut take = |decoded: &mut Vec<u8>| {
-        sha256.update(&*decoded);
-        size += decoded.len() as u64;
-        decoded.clear();
+    let (mut size, mut out) = (0, Vec::with_capacity(PIECE));
+    let mut take = |out: &mut Vec<u8>| {
+        sha256.update(&*out);
+        size += out.len() as u64;
+        out.clear();
     };
     for piece in bytes.chunks(PIECE) {
-        decoder.decode(piece, &mut decoded);
-        take(&mut decoded);
+        decoder.decode(piece, &mut out);
+        take(&mut out);
     }
-    if decoder.end(&mut decoded) {
+    if decoder.end(&mut out) {
         note_broken(entity.encoding, notes);
     }
-    take(&mut decoded);
+    take(&mut out);
     (size, sha256.finalize().into())
 }
 
@@ -163,9 +166,9 @@ mod tests {
         let encoded = &raw[at..at + usize::try_from(only.length).unwrap()];
         assert_eq!(encoded, "SGVs\nbG8=");
         let mut decoder = Decoder::new(only.encoding);
-        let decoded = [decoder.push(encoded.as_bytes()), decoder.finish()].concat();
-        assert_eq!(Some(decoded.clone()), part(raw.as_bytes(), "2"));
-        assert_eq!(only.sha256, Some(Sha256::digest(decoded).into()));
+        let content = [decoder.push(encoded.as_bytes()), decoder.finish()].concat();
+        assert_eq!(Some(content.clone()), part(raw.as_bytes(), "2"));
+        assert_eq!(only.sha256, Some(Sha256::digest(content).into()));
         assert!(notes.is_empty(), "{notes:?}");
         assert_eq!(part(raw.as_bytes(), "1").as_deref(), Some(&b"text"[..]));
         for nowhere in ["", "3", "1.1", "2.1", "1.0", "a.b"] {
@@ -179,7 +182,8 @@ mod tests {
     fn files_in_uuencode_are_parts_wherever_they_are_written() {
         let inline = format!("Subject: x\n\nSee:\n{UU}Bye\n{UU}");
         let (found, _) = parts(&inline);
-        let paths: Vec<_> = found.iter().map(|part| (part.path.as_str(), part.filename.as_deref(), part.size)).collect();
+        let paths: Vec<_> =
+            found.iter().map(|part| (part.path.as_str(), part.filename.as_deref(), part.size)).collect();
         assert_eq!(paths, [("1.1", Some("note.txt"), 11), ("1.2", Some("note.txt"), 11)]);
         assert_eq!(part(inline.as_bytes(), "1.2").as_deref(), Some(&b"Hello, Mail"[..]));
         assert_eq!(part(inline.as_bytes(), "1.3"), None);

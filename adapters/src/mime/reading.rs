@@ -168,8 +168,8 @@ pub fn read(raw: &[u8], received_at: DateTime<Utc>) -> Reading {
         references,
         date: date.unwrap_or(received_at),
         date_missing: date.is_none(),
-        language: language(&text.text),
-        text: text.text,
+        language: language(&text.content),
+        text: text.content,
         text_truncated: text.is_cut,
         parts,
         has_html: chosen.has_html(),
@@ -256,7 +256,7 @@ impl<'s> Head<'s, '_> {
             let told = all.len();
             all.retain(|id| id.len() <= MESSAGE_ID_BYTES);
             if all.len() > REFERENCES {
-                all.drain(1..all.len() - REFERENCES + 1);
+                all.drain(1..=all.len() - REFERENCES);
             }
             // The newest are what a thread hangs on.
             let mut kept: Vec<String> = Vec::with_capacity(all.len());

@@ -35,13 +35,8 @@ pub(super) struct Entity<'a> {
     /// Its media type, `text/plain` if it does not say.
     pub media: String,
     pub charset: Option<String>,
-    /// Whether it wants its lines to be joined (RFC 3676), and without the space at their ends.
-    pub is_flowed: bool,
-    pub is_delsp: bool,
-    /// Whether it says of itself that it is a file beside the message.
-    pub is_attachment: bool,
-    /// Whether it says of itself that it is to be shown.
-    pub is_inline: bool,
+    pub lines: Lines,
+    pub disposition: Disposition,
     pub filename: Option<String>,
     pub content_id: Option<String>,
     pub encoding: Encoding,
@@ -49,6 +44,27 @@ pub(super) struct Entity<'a> {
     pub body: Range<usize>,
     /// Those that lie in it.
     pub children: Vec<usize>,
+}
+
+/// How the lines of a text end (RFC 3676).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lines {
+    /// Where they end.
+    Fixed,
+    /// One that ends with a space goes on in the next.
+    Flowed,
+    /// The same, and the space is not part of it.
+    FlowedWithoutSpace,
+}
+
+/// What a part says of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Disposition {
+    Untold,
+    /// To be shown.
+    Inline,
+    /// A file beside the message.
+    Attachment,
 }
 
 impl Entity<'_> {
@@ -129,10 +145,13 @@ struct Position {
 fn describe<'a>(fields: Fields<'a>, media: &str, notes: &mut Notes) -> (Entity<'a>, Option<String>) {
     let mut values = Values::new(None, notes);
     let content_type = fields.first("content-type").and_then(|value| values.parameters(value)).unwrap_or_default();
-    let disposition = fields.first("content-disposition").and_then(|value| values.parameters(value)).unwrap_or_default();
+    let disposition =
+        fields.first("content-disposition").and_then(|value| values.parameters(value)).unwrap_or_default();
     let filename = disposition.get("filename").or_else(|| content_type.get("name"));
     // Many write encoded words there, which is not allowed and not to be misunderstood.
     let filename = filename.and_then(|name| values.text(name.as_bytes(), FILENAME_CHARS));
+    // A name, and no way through somebody's directories.
+    let filename = filename.and_then(|name| name.rsplit(['/', '\\']).next().map(str::to_owned));
     let content_id = fields.first("content-id").and_then(|value| values.ids(value).ids.into_iter().next());
     let description = fields.first("content-transfer-encoding").unwrap_or_default();
     let parameter = |name: &str| content_type.get(name).map(str::trim);
@@ -141,11 +160,18 @@ fn describe<'a>(fields: Fields<'a>, media: &str, notes: &mut Notes) -> (Entity<'
         path: String::new(),
         media: media_of(&content_type).unwrap_or(media).to_owned(),
         charset: parameter("charset").filter(|charset| !charset.is_empty()).map(str::to_owned),
-        is_flowed: is("format", "flowed"),
-        is_delsp: is("delsp", "yes"),
-        is_attachment: disposition.value == "attachment",
-        is_inline: disposition.value == "inline",
-        filename,
+        lines: match (is("format", "flowed"), is("delsp", "yes")) {
+            (false, _) => Lines::Fixed,
+            (true, false) => Lines::Flowed,
+            (true, true) => Lines::FlowedWithoutSpace,
+        },
+        disposition: match disposition.value.as_str() {
+            "inline" => Disposition::Inline,
+            "" => Disposition::Untold,
+            // RFC 2183: what nobody knows is a file too.
+            _ => Disposition::Attachment,
+        },
+        filename: filename.filter(|name| !matches!(name.as_str(), "" | "." | "..")),
         content_id: content_id.filter(|id| id.len() <= CONTENT_ID_BYTES),
         encoding: encoding_of(description),
         body: 0..0,
@@ -338,9 +364,11 @@ mod tests {
         let structure = Structure::parse(raw, &mut notes);
         let entity = structure.root();
         assert_eq!(entity.filename.as_deref(), Some("Grüße.pdf"));
-        assert_eq!((entity.content_id.as_deref(), entity.is_attachment), (Some("one@b"), true));
+        assert_eq!((entity.content_id.as_deref(), entity.disposition), (Some("one@b"), Disposition::Attachment));
         assert_eq!(entity.encoding, Encoding::Base64);
-        for (value, media) in [("text", "text/plain"), ("nonsense", "text/plain"), ("a b/c", "text/plain"), ("", "text/plain")] {
+        for (value, media) in
+            [("text", "text/plain"), ("nonsense", "text/plain"), ("a b/c", "text/plain"), ("", "text/plain")]
+        {
             assert_eq!(outline(&format!("Content-Type: {value}\n\nx")).0, [format!("1 {media}")], "{value}");
         }
     }

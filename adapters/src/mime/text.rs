@@ -7,7 +7,7 @@ use super::{
     decoder::{self, Uuencoded},
     html,
     note::{Note, Notes},
-    structure::{Entity, Structure},
+    structure::{Disposition, Entity, Lines, Structure},
 };
 
 /// How much of a message's text is looked at.
@@ -53,7 +53,8 @@ impl Chosen {
     fn leaf(&mut self, entity: &Entity<'_>, index: usize) {
         let is_whole = index == 0;
         // A text that has a file's name is a file, even where it wants to be shown.
-        let is_read = entity.is_text() && !entity.is_attachment && entity.filename.is_none();
+        let is_file = entity.disposition == Disposition::Attachment || entity.filename.is_some();
+        let is_read = entity.is_text() && !is_file;
         let is_odd_text = is_whole && entity.media.starts_with("text/") && entity.media != "text/calendar";
         if entity.encoding == Encoding::Nested || !(is_read || is_odd_text) {
             self.beside.push(index);
@@ -89,7 +90,7 @@ impl Chosen {
 /// The text of a message.
 #[derive(Default)]
 pub(super) struct Text {
-    pub text: String,
+    pub content: String,
     /// Whether there is more of it.
     pub is_cut: bool,
     /// Files that were written in it, each with the part that holds it.
@@ -106,23 +107,31 @@ pub(super) fn read(structure: &Structure<'_>, chosen: &Chosen, notes: &mut Notes
             read.plain(structure, *index, &mut left, &mut text, notes);
         }
         if text.trim().is_empty() {
+            text.clear();
             for index in &piece.html {
                 let html = read.leaf(structure, *index, &mut left, notes);
                 append(&mut text, &clean::lines(&html::plain(&html), notes));
             }
         }
-        append(&mut read.text, text.trim_end());
+        append(&mut read.content, text.trim_end());
     }
-    let kept = clean::cut(&read.text, TEXT_BYTES).len();
-    read.is_cut |= kept < read.text.len();
-    read.text.truncate(kept);
+    let kept = clean::cut(&read.content, TEXT_BYTES).len();
+    read.is_cut |= kept < read.content.len();
+    read.content.truncate(kept);
     notes.add_if(read.is_cut, Note::TextCut);
     read
 }
 
 impl Text {
     /// Appends a part that is text, without the files that were written in it.
-    fn plain(&mut self, structure: &Structure<'_>, index: usize, left: &mut usize, text: &mut String, notes: &mut Notes) {
+    fn plain(
+        &mut self,
+        structure: &Structure<'_>,
+        index: usize,
+        left: &mut usize,
+        text: &mut String,
+        notes: &mut Notes,
+    ) {
         let entity = &structure.entities[index];
         let mut own = clean::lines(&self.leaf(structure, index, left, notes), notes);
         let files = decoder::uuencoded(&own);
@@ -130,7 +139,11 @@ impl Text {
             own.replace_range(file.range.clone(), "");
         }
         self.files.extend(files.into_iter().map(|file| (index, file)));
-        append(text, &if entity.is_flowed { Cow::Owned(flowed(&own, entity.is_delsp)) } else { Cow::Borrowed(&*own) });
+        match entity.lines {
+            Lines::Fixed => append(text, &own),
+            Lines::Flowed => append(text, &flowed(&own, false)),
+            Lines::FlowedWithoutSpace => append(text, &flowed(&own, true)),
+        }
     }
 
     /// Decodes a part that is text, as far as is looked at.
@@ -221,7 +234,7 @@ mod tests {
         let mut notes = Notes::default();
         let structure = Structure::parse(raw.as_bytes(), &mut notes);
         let text = read(&structure, &Chosen::of(&structure), &mut notes);
-        (text.text, notes.codes())
+        (text.content, notes.codes())
     }
 
     #[test]

@@ -1,10 +1,9 @@
-//! Encoded words (RFC 2047) that belong together: one word whose bytes were cut, often within a character.
+//! Encoded words (RFC 2047), mended: those that belong together, since many cut one within a character, are one, and what
+//! is no escape in them is one.
 
-/// A value in which adjacent words of one charset and encoding are one; `None` if there are none.
-pub(super) fn joined(value: &[u8]) -> Option<Vec<u8>> {
-    if memchr::memmem::find_iter(value, b"=?").take(2).count() < 2 {
-        return None;
-    }
+/// A value whose words are mended; `None` if it has none.
+pub(super) fn mended(value: &[u8]) -> Option<Vec<u8>> {
+    memchr::memmem::find(value, b"=?")?;
     let mut out = Vec::with_capacity(value.len());
     let mut open: Option<Word<'_>> = None;
     let mut at = 0;
@@ -52,10 +51,22 @@ impl Word<'_> {
 fn close(open: &mut Option<Word<'_>>, out: &mut Vec<u8>) {
     // A word without anything in it is nothing.
     if let Some(word) = open.take().filter(|word| !word.text.is_empty()) {
-        for piece in [&b"=?"[..], word.charset, b"?", &[word.encoding], b"?", &word.text, b"?="] {
+        let text = if word.encoding == b'Q' { escaped(&word.text) } else { word.text };
+        for piece in [&b"=?"[..], word.charset, b"?", &[word.encoding], b"?", &text, b"?="] {
             out.extend_from_slice(piece);
         }
     }
+}
+
+/// An `=` that begins no escape stands for itself.
+fn escaped(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    for (at, byte) in text.iter().enumerate() {
+        let digits = text.get(at + 1..at + 3);
+        let is_escape = digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit));
+        out.extend_from_slice(if *byte == b'=' && !is_escape { b"=3D" } else { std::slice::from_ref(byte) });
+    }
+    out
 }
 
 /// The word that begins there, and where it ends.
@@ -85,12 +96,12 @@ mod tests {
             ("=?a?Q?x?= =?b?Q?y?=", "=?a?Q?x?= =?b?Q?y?="),
             ("=?a?Q?x?= and =?a?Q?y?=", "=?a?Q?x?= and =?a?Q?y?="),
             ("=?a?Q??= =?b?B??=", " "),
+            ("=?a?q?100=_sure=?=", "=?a?Q?100=3D_sure=3D?="),
             ("1 =? 2 =?a?X?y?= 3", "1 =? 2 =?a?X?y?= 3"),
         ] {
-            let joined = joined(value.as_bytes()).unwrap();
-            assert_eq!(String::from_utf8(joined).unwrap(), expected, "{value}");
+            let mended = mended(value.as_bytes()).unwrap();
+            assert_eq!(String::from_utf8(mended).unwrap(), expected, "{value}");
         }
-        assert_eq!(joined(b"no word"), None);
-        assert_eq!(joined(b"=?a?Q?one?="), None);
+        assert_eq!(mended(b"no word"), None);
     }
 }

@@ -1,19 +1,33 @@
 //! HTML in an order in which a browser's parser has nothing to repair.
 //!
 //! The standard's parser opens again, in every block that follows, each formatting element that was not closed, compares
-//! every attribute of a tag with all others, and looks for its place through all elements that are open: with two
-//! megabytes of hostile HTML it takes gigabytes and hours. What goes through here has each element closed in order, is
-//! nested no deeper than [`DEPTH`], and has only tags and attributes that may be shown. It makes nothing safe: that is the
-//! sanitiser's work, which comes after it.
+//! every attribute of a tag with all others, looks for its place through all elements that are open, and goes back over
+//! what it has read at each entity without an end; its writer looks through all of a text at each character that it must
+//! write as an entity. With two megabytes of hostile HTML they take gigabytes and hours. What goes through here has each
+//! element closed in order and each entity ended, is nested no deeper than [`DEPTH`], is no more than [`TAGS`] and
+//! [`BYTES`], has no text longer than [`RUN`] in one piece, and has only tags and attributes that may be shown. It makes
+//! nothing safe: that is the sanitiser's work, which comes after it.
 
 use std::{borrow::Cow, fmt::Write};
 
-use super::tokens::{Token, Tokens, attributes};
+use super::{
+    escaped,
+    tokens::{Token, Tokens, attributes, unescaped},
+};
 
 /// How deep elements may be nested. Deeper ones are left out; what is in them is not.
 const DEPTH: usize = 120;
+/// Most tags that are read. What lies behind them is not shown: a reader has long ceased to scroll, and what is here takes
+/// the sanitiser up to a tenth of a second.
+const TAGS: usize = 60_000;
+/// Most bytes of a page.
+const BYTES: usize = 512 * 1024;
+/// Most bytes of text in one piece: behind them an element begins and ends that is not seen.
+const RUN: usize = 2 * 1024;
 /// Most attributes of a tag.
 const ATTRIBUTES: usize = 24;
+/// Most bytes of an attribute, if it holds anything that must be written as an entity.
+const VALUE: usize = 4 * 1024;
 
 /// Elements without content.
 const VOID: [&str; 5] = ["br", "col", "hr", "img", "wbr"];
@@ -22,15 +36,20 @@ const VOID: [&str; 5] = ["br", "col", "hr", "img", "wbr"];
 pub(super) fn balanced(html: &str, is_tag: impl Fn(&str) -> bool, is_attribute: impl Fn(&str, &str) -> bool) -> String {
     let mut out = String::with_capacity(html.len());
     let mut open: Vec<Cow<'_, str>> = Vec::new();
-    let mut unseen = 0_u32;
+    let (mut unseen, mut tags, mut run) = (0_u32, 0, 0);
     for token in Tokens::new(html) {
+        tags += usize::from(!matches!(token, Token::Text(_)));
+        if tags > TAGS || out.len() >= BYTES {
+            break;
+        }
         match token {
             // Titles and choices are no text of the message.
             Token::Open { name, .. } if is_unseen(&name) => unseen += 1,
             Token::Close { name } if is_unseen(&name) => unseen = unseen.saturating_sub(1),
             _ if unseen > 0 => {}
-            Token::Text(text) => out.push_str(&text.replace('<', "&lt;")),
+            Token::Text(text) => write_text(&mut out, text, &mut run),
             Token::Open { name, attributes: all } if is_tag(&name) => {
+                run = 0;
                 let (ended, barriers) = ends(&name);
                 end(&mut out, &mut open, ended, barriers);
                 let is_void = VOID.contains(&&*name);
@@ -64,8 +83,8 @@ fn ends(name: &str) -> (&'static [&'static str], &'static [&'static str]) {
         "td" | "th" => (&["td", "th"], &["tr", "table"]),
         "tr" => (&["tr"], &["tbody", "thead", "tfoot", "table"]),
         "tbody" | "thead" | "tfoot" => (&["tbody", "thead", "tfoot"], &["table"]),
-        "p" | "div" | "table" | "ul" | "ol" | "dl" | "pre" | "blockquote" | "center" | "hr" | "h1" | "h2" | "h3" | "h4"
-        | "h5" | "h6" => (&["p"], &["div", "table", "td", "th", "li", "blockquote", "center"]),
+        "p" | "div" | "table" | "ul" | "ol" | "dl" | "pre" | "blockquote" | "center" | "hr" | "h1" | "h2" | "h3"
+        | "h4" | "h5" | "h6" => (&["p"], &["div", "table", "td", "th", "li", "blockquote", "center"]),
         "a" => (&["a"], &["table", "td", "th"]),
         _ => (&[], &[]),
     }
@@ -85,6 +104,22 @@ fn is_unseen(name: &str) -> bool {
     matches!(name, "title" | "select")
 }
 
+/// Writes text in pieces; `run` is how much of it was written in one.
+fn write_text(out: &mut String, text: &str, run: &mut usize) {
+    let text = unescaped(&text[..text.floor_char_boundary(BYTES)]);
+    let mut rest = &*text;
+    while !rest.is_empty() && out.len() < BYTES {
+        if *run >= RUN {
+            out.push_str("<span></span>");
+            *run = 0;
+        }
+        let (piece, behind) = rest.split_at(rest.ceil_char_boundary(RUN - *run));
+        out.push_str(&escaped(piece));
+        *run += piece.len();
+        rest = behind;
+    }
+}
+
 fn write_tag(out: &mut String, name: &str, all: &str, is_attribute: &impl Fn(&str, &str) -> bool) {
     out.push('<');
     out.push_str(name);
@@ -92,7 +127,10 @@ fn write_tag(out: &mut String, name: &str, all: &str, is_attribute: &impl Fn(&st
     for (attribute, value) in attributes(all).filter(|(attribute, _)| is_attribute(name, attribute)) {
         // The first one counts.
         if written.len() < ATTRIBUTES && !written.contains(&attribute) {
-            let value = value.replace('"', "&quot;");
+            let value = escaped(&unescaped(value));
+            if value.len() > VALUE && value.bytes().any(|byte| byte == b'&' || !byte.is_ascii()) {
+                continue;
+            }
             write!(out, " {attribute}=\"{value}\"").expect("a String takes what is written");
             written.push(attribute);
         }
@@ -109,7 +147,11 @@ mod tests {
     use super::*;
 
     fn in_order(html: &str) -> String {
-        balanced(html, |tag| matches!(tag, "b" | "p" | "img" | "i"), |_, attribute| matches!(attribute, "src" | "title"))
+        balanced(
+            html,
+            |tag| matches!(tag, "b" | "p" | "img" | "i"),
+            |_, attribute| matches!(attribute, "src" | "title"),
+        )
     }
 
     #[test]
@@ -119,7 +161,7 @@ mod tests {
             ("<p>one<p><i>two<p>three", "<p>one</p><p><i>two</i></p><p>three</p>"),
             ("</b>x<u>y</u>", "xy"),
             ("<img src='a\"b' onerror=x src=2 TITLE=t>", "<img src=\"a&quot;b\" title=\"t\">"),
-            ("a < b &lt;i&gt;", "a &lt; b &lt;i&gt;"),
+            ("a < b &lt;i&gt; &amp &ouml;", "a &lt; b &lt;i&gt; &amp; ö"),
             ("<title><b>no</title>yes<script>no</script>", "yes"),
         ] {
             assert_eq!(in_order(html), expected, "{html}");
@@ -141,9 +183,15 @@ mod tests {
 
     #[test]
     fn it_is_never_nested_deeper_than_a_page_needs() {
-        let deep = in_order(&format!("{}x", "<b>".repeat(100_000)));
+        let deep = in_order(&format!("{}x", "<b>".repeat(50_000)));
         assert_eq!(deep.matches("<b>").count(), DEPTH);
         assert!(deep.contains('x'));
+        let long = in_order(&"<b>x</b>".repeat(100_000));
+        assert_eq!(long.matches("</b>").count(), TAGS / 2);
+        let text = in_order(&"words &amp".repeat(1_000_000));
+        assert!((BYTES..BYTES + 5 * RUN).contains(&text.len()));
+        assert!(text.split("<span></span>").all(|piece| piece.len() < 5 * RUN));
+        assert_eq!(in_order(&format!("<p title='{}'>", "&".repeat(9_000))), "<p></p>");
         let wide = in_order(&format!("<b {}>", "title=1 ".repeat(100_000)));
         assert_eq!(wide, "<b title=\"1\"></b>");
     }

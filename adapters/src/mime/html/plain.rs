@@ -4,7 +4,13 @@ use super::tokens::{Token, Tokens, unescaped};
 
 /// The text of HTML. Tables become lines, with a space between their cells.
 pub(in crate::mime) fn plain(html: &str) -> String {
-    let mut page = Page { text: String::with_capacity(html.len() / 4), gap: Gap::None, preformatted: 0, unseen: 0 };
+    let mut page = Page {
+        text: String::with_capacity(html.len() / 4),
+        gap: Gap::None,
+        is_marked: false,
+        preformatted: 0,
+        unseen: 0,
+    };
     for token in Tokens::new(html) {
         match token {
             Token::Text(text) if page.unseen == 0 => page.write(&unescaped(text)),
@@ -28,6 +34,8 @@ enum Gap {
 struct Page {
     text: String,
     gap: Gap,
+    /// Whether a mark was just written, which has its space.
+    is_marked: bool,
     preformatted: u32,
     /// How deep it is in what is not seen.
     unseen: u32,
@@ -53,13 +61,14 @@ impl Page {
 
     fn close_gap(&mut self) {
         let gap = std::mem::replace(&mut self.gap, Gap::None);
+        let is_marked = std::mem::replace(&mut self.is_marked, false);
         if self.text.is_empty() {
             return;
         }
-        let is_at_line = self.text.ends_with('\n');
+        let has_space = is_marked || self.text.ends_with('\n');
         match gap {
             Gap::None => {}
-            Gap::Space if is_at_line => {}
+            Gap::Space if has_space => {}
             Gap::Space => self.text.push(' '),
             Gap::Line => self.line(),
             Gap::Paragraph => {
@@ -87,6 +96,7 @@ impl Page {
                 self.gap = self.gap.max(Gap::Line);
                 self.close_gap();
                 self.text.push_str("- ");
+                self.is_marked = true;
             }
             "td" | "th" => self.gap = self.gap.max(Gap::Space),
             "pre" => {
@@ -114,8 +124,9 @@ impl Page {
 fn around(name: &str) -> Gap {
     match name {
         "p" | "h1" | "h2" | "h3" | "h4" | "h5" | "h6" | "blockquote" | "ul" | "ol" | "dl" | "hr" => Gap::Paragraph,
-        "div" | "tr" | "table" | "tbody" | "thead" | "tfoot" | "caption" | "li" | "dt" | "dd" | "address" | "article"
-        | "aside" | "body" | "center" | "figure" | "footer" | "form" | "header" | "main" | "nav" | "section" => Gap::Line,
+        "div" | "tr" | "table" | "tbody" | "thead" | "tfoot" | "caption" | "li" | "dt" | "dd" | "address"
+        | "article" | "aside" | "body" | "center" | "figure" | "footer" | "form" | "header" | "main" | "nav"
+        | "section" => Gap::Line,
         _ => Gap::None,
     }
 }

@@ -34,15 +34,85 @@ pub struct Sanitised {
 
 /// Tags that are kept.
 const TAGS: [&str; 56] = [
-    "a", "abbr", "address", "b", "bdi", "bdo", "big", "blockquote", "br", "caption", "center", "cite", "code", "col",
-    "colgroup", "dd", "del", "div", "dl", "dt", "em", "font", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "i", "img", "ins",
-    "kbd", "li", "mark", "ol", "p", "pre", "q", "s", "samp", "small", "span", "strike", "strong", "sub", "sup", "table",
-    "tbody", "td", "tfoot", "th", "thead", "tr", "u", "ul",
+    "a",
+    "abbr",
+    "address",
+    "b",
+    "bdi",
+    "bdo",
+    "big",
+    "blockquote",
+    "br",
+    "caption",
+    "center",
+    "cite",
+    "code",
+    "col",
+    "colgroup",
+    "dd",
+    "del",
+    "div",
+    "dl",
+    "dt",
+    "em",
+    "font",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "hr",
+    "i",
+    "img",
+    "ins",
+    "kbd",
+    "li",
+    "mark",
+    "ol",
+    "p",
+    "pre",
+    "q",
+    "s",
+    "samp",
+    "small",
+    "span",
+    "strike",
+    "strong",
+    "sub",
+    "sup",
+    "table",
+    "tbody",
+    "td",
+    "tfoot",
+    "th",
+    "thead",
+    "tr",
+    "u",
+    "ul",
 ];
 /// Tags that go with all that is in them.
 const GONE: [&str; 20] = [
-    "script", "style", "title", "textarea", "select", "option", "iframe", "noembed", "noframes", "xmp", "plaintext",
-    "template", "svg", "math", "object", "embed", "applet", "noscript", "audio", "video",
+    "script",
+    "style",
+    "title",
+    "textarea",
+    "select",
+    "option",
+    "iframe",
+    "noembed",
+    "noframes",
+    "xmp",
+    "plaintext",
+    "template",
+    "svg",
+    "math",
+    "object",
+    "embed",
+    "applet",
+    "noscript",
+    "audio",
+    "video",
 ];
 /// Attributes that are kept on all tags.
 const EVERYWHERE: [&str; 9] = ["align", "bgcolor", "dir", "height", "lang", "style", "title", "valign", "width"];
@@ -60,16 +130,73 @@ const ON: [(&str, &[&str]); 9] = [
 ];
 /// Properties of styles that are kept: none of them loads anything, or moves what it is on out of its place.
 const PROPERTIES: [&str; 67] = [
-    "background-color", "border", "border-bottom", "border-bottom-color", "border-bottom-style", "border-bottom-width",
-    "border-collapse", "border-color", "border-left", "border-left-color", "border-left-style", "border-left-width",
-    "border-radius", "border-right", "border-right-color", "border-right-style", "border-right-width", "border-spacing",
-    "border-style", "border-top", "border-top-color", "border-top-style", "border-top-width", "border-width", "color",
-    "direction", "display", "font", "font-family", "font-size", "font-style", "font-variant", "font-weight", "height",
-    "letter-spacing", "line-height", "list-style-type", "margin", "margin-bottom", "margin-left", "margin-right",
-    "margin-top", "max-height", "max-width", "min-height", "min-width", "overflow", "overflow-wrap", "padding",
-    "padding-bottom", "padding-left", "padding-right", "padding-top", "table-layout", "text-align", "text-decoration",
-    "text-decoration-color", "text-decoration-line", "text-decoration-style", "text-indent", "text-overflow",
-    "text-transform", "vertical-align", "white-space", "width", "word-break", "word-spacing",
+    "background-color",
+    "border",
+    "border-bottom",
+    "border-bottom-color",
+    "border-bottom-style",
+    "border-bottom-width",
+    "border-collapse",
+    "border-color",
+    "border-left",
+    "border-left-color",
+    "border-left-style",
+    "border-left-width",
+    "border-radius",
+    "border-right",
+    "border-right-color",
+    "border-right-style",
+    "border-right-width",
+    "border-spacing",
+    "border-style",
+    "border-top",
+    "border-top-color",
+    "border-top-style",
+    "border-top-width",
+    "border-width",
+    "color",
+    "direction",
+    "display",
+    "font",
+    "font-family",
+    "font-size",
+    "font-style",
+    "font-variant",
+    "font-weight",
+    "height",
+    "letter-spacing",
+    "line-height",
+    "list-style-type",
+    "margin",
+    "margin-bottom",
+    "margin-left",
+    "margin-right",
+    "margin-top",
+    "max-height",
+    "max-width",
+    "min-height",
+    "min-width",
+    "overflow",
+    "overflow-wrap",
+    "padding",
+    "padding-bottom",
+    "padding-left",
+    "padding-right",
+    "padding-top",
+    "table-layout",
+    "text-align",
+    "text-decoration",
+    "text-decoration-color",
+    "text-decoration-line",
+    "text-decoration-style",
+    "text-indent",
+    "text-overflow",
+    "text-transform",
+    "vertical-align",
+    "white-space",
+    "width",
+    "word-break",
+    "word-spacing",
 ];
 /// What may be in `data:`: pictures, and none that is a program, as SVG is.
 const PICTURES: [&str; 4] =
@@ -144,11 +271,13 @@ fn style(value: &str) -> String {
         let (property, value) = declaration.split_once(':')?;
         let (property, value) = (property.trim().to_ascii_lowercase(), value.trim().to_ascii_lowercase());
         let calls = ["url", "expression", "image", "image-set", "attr", "var", "env", "calc", "element", "src"];
-        let is_call = calls.iter().any(|name| value.split(*name).skip(1).any(|behind| behind.trim_start().starts_with('(')));
+        let is_call =
+            calls.iter().any(|name| value.split(*name).skip(1).any(|behind| behind.trim_start().starts_with('(')));
         // Backwards it would leave its place.
         let moves = ["margin", "text-indent", "letter-spacing", "word-spacing"];
         let is_moved = moves.iter().any(|name| property.starts_with(name)) && value.contains('-');
-        (!is_call && !is_moved).then(|| format!("{property}:{}", declaration.split_once(':').map_or("", |(_, value)| value)))
+        (!is_call && !is_moved)
+            .then(|| format!("{property}:{}", declaration.split_once(':').map_or("", |(_, value)| value)))
     });
     kept.collect::<Vec<_>>().join(";")
 }
@@ -169,9 +298,9 @@ fn place_images(html: &str, mark: &str, images: Images, cid: &dyn Fn(&str) -> Op
             let part = cid(&id).map(|part| format!("src=\"{}\"", escaped(&part)));
             placed.html.push_str(&part.unwrap_or_default());
         } else if has_scheme(address, &PICTURES) || images == Images::Show && has_scheme(address, &["https://"]) {
-            placed.html.push_str(&format!("src=\"{address}\""));
+            placed.html.extend(["src=\"", address, "\""]);
         } else {
-            placed.html.push_str(&format!("data-blocked-src=\"{address}\""));
+            placed.html.extend(["data-blocked-src=\"", address, "\""]);
             placed.blocked += 1;
         }
     }
@@ -185,7 +314,8 @@ fn percent_decoded(text: &str) -> String {
     let mut at = 0;
     while at < bytes.len() {
         let escape = bytes.get(at + 1..at + 3).filter(|_| bytes[at] == b'%');
-        let byte = escape.and_then(|digits| str::from_utf8(digits).ok()).and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        let byte =
+            escape.and_then(|digits| str::from_utf8(digits).ok()).and_then(|hex| u8::from_str_radix(hex, 16).ok());
         out.push(byte.unwrap_or(bytes[at]));
         at += if byte.is_some() { 3 } else { 1 };
     }

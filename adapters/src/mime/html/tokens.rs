@@ -26,7 +26,18 @@ pub(super) enum Token<'a> {
 
 /// Elements whose content is no HTML: it is left out up to their end.
 const OPAQUE: [&str; 12] = [
-    "iframe", "math", "noembed", "noframes", "object", "plaintext", "script", "style", "svg", "template", "textarea", "xmp",
+    "iframe",
+    "math",
+    "noembed",
+    "noframes",
+    "object",
+    "plaintext",
+    "script",
+    "style",
+    "svg",
+    "template",
+    "textarea",
+    "xmp",
 ];
 
 /// Reads HTML from its beginning.
@@ -196,7 +207,8 @@ pub(super) fn unescaped(text: &str) -> Cow<'_, str> {
     let mut rest = text;
     while let Some((before, behind)) = rest.split_once('&') {
         out.push_str(before);
-        let length = behind.bytes().take(ENTITY).take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'#').count();
+        let length =
+            behind.bytes().take(ENTITY).take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'#').count();
         match behind[length..].strip_prefix(';') {
             Some(next) if length > 0 => {
                 let entity = &rest[before.len()..before.len() + length + 2];
@@ -204,8 +216,9 @@ pub(super) fn unescaped(text: &str) -> Cow<'_, str> {
                 rest = next;
             }
             _ => {
-                out.push('&');
-                rest = behind;
+                let legacy = LEGACY.iter().find(|(name, _)| *name == &behind[..length]);
+                out.push(legacy.map_or('&', |(_, character)| *character));
+                rest = legacy.map_or(behind, |_| &behind[length..]);
             }
         }
     }
@@ -213,6 +226,25 @@ pub(super) fn unescaped(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// Entities that are read without their end too, by old habit; those of them that mail has.
+const LEGACY: [(&str, char); 16] = [
+    ("amp", '&'),
+    ("lt", '<'),
+    ("gt", '>'),
+    ("quot", '"'),
+    ("nbsp", '\u{a0}'),
+    ("copy", '©'),
+    ("reg", '®'),
+    ("auml", 'ä'),
+    ("ouml", 'ö'),
+    ("uuml", 'ü'),
+    ("Auml", 'Ä'),
+    ("Ouml", 'Ö'),
+    ("Uuml", 'Ü'),
+    ("szlig", 'ß'),
+    ("eacute", 'é'),
+    ("egrave", 'è'),
+];
 /// No entity has a longer name.
 const ENTITY: usize = 40;
 
@@ -256,7 +288,10 @@ mod tests {
 
     #[test]
     fn entities_are_the_characters_that_they_stand_for() {
-        assert_eq!(unescaped("a &amp; b &#8364;&#x20AC; &uuml; & &nobody; &#xFFFFFFFF; &;"), "a & b €€ ü & &nobody; \u{fffd} &;");
+        assert_eq!(
+            unescaped("a &amp; b &#8364;&#x20AC; &uuml; & &nobody; &#xFFFFFFFF; &; &copy 1&ltx"),
+            "a & b €€ ü & &nobody; \u{fffd} &; © 1&ltx"
+        );
     }
 
     proptest! {

@@ -43,4 +43,4 @@ pub use store::{EventStore, Settings};
 pub use stored::{Opened, Stored, Unreadable};
 pub use undo::{Done, LOOKBACK, Wanted};
 pub use unit::{Answer, Contested, Mode, Origin, Refused, Unit};
-pub use vault::Vault;
+pub use vault::{BlobKey, Vault};

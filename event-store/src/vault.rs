@@ -4,6 +4,9 @@
 //! user's id, the fact's id and its wire type as associated data: a payload moved to another fact does not open.
 //! Nonces are random (24 bytes: no birthday worth fearing). Source: draft-irtf-cfrg-xchacha-03.
 //!
+//! What a user's blobs are sealed with is derived from their data key ([`BlobKey`]), so that messages and files are
+//! forgotten with it, wherever their bytes lie.
+//!
 //! Answers that are kept for repetitions are sealed in the same way (scope and idempotency key as associated data). Those
 //! that are no user's, because there is none yet, are sealed with a secret of the vault, as format 0.
 
@@ -45,11 +48,35 @@ const CACHED_KEYS: usize = 100_000;
 /// How often a user's key is wrapped anew because the master key was just rotated.
 const ROTATED_MEANWHILE: u32 = 3;
 
+/// Under which name the key of a user's blobs is derived from their data key.
+const BLOBS: &[u8] = b"orbit.blobs.v1";
+
 /// A user's data key, or the knowledge that it was destroyed.
 #[derive(Clone)]
 enum DataKey {
-    Present(Arc<XChaCha20Poly1305>),
+    Present(Arc<Present>),
     Destroyed,
+}
+
+/// What a data key is used for: by itself it is not kept.
+struct Present {
+    cipher: XChaCha20Poly1305,
+    blobs: Zeroizing<[u8; 32]>,
+}
+
+/// What a user's messages and files are sealed with, outside the log: derived from their data key of the same number.
+#[derive(Clone)]
+pub struct BlobKey {
+    /// Which of the user's data keys it is of.
+    pub number: i16,
+    /// The key.
+    pub bytes: Zeroizing<[u8; 32]>,
+}
+
+impl std::fmt::Debug for BlobKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("BlobKey").field("number", &self.number).finish_non_exhaustive()
+    }
 }
 
 /// Keys of users, sealing and opening. Clones share the cache.
@@ -149,9 +176,9 @@ impl Vault {
 
     /// Seals a fact's payload with the user's newest key.
     pub async fn seal(&self, user: UserId, event: EventId, wire_type: &str, payload: &[u8]) -> Result<Vec<u8>, Fault> {
-        let (key_no, DataKey::Present(cipher)) = self.newest_key(user).await? else { return Err(Fault::Forgotten) };
+        let (key_no, DataKey::Present(key)) = self.newest_key(user).await? else { return Err(Fault::Forgotten) };
         let [high, low] = key_no.to_be_bytes();
-        Ok(encrypt_behind(&[FORMAT, high, low], &cipher, payload, &fact_context(user, event, wire_type)))
+        Ok(encrypt_behind(&[FORMAT, high, low], &key.cipher, payload, &fact_context(user, event, wire_type)))
     }
 
     /// Opens a fact's payload; `None` if the user was forgotten.
@@ -165,9 +192,26 @@ impl Vault {
         let key_no = key_number(sealed)?;
         match self.key(user, key_no).await? {
             DataKey::Destroyed => Ok(None),
-            DataKey::Present(cipher) => {
-                decrypt(&cipher, &sealed[HEADER..], &fact_context(user, event, wire_type), "a sealed payload").map(Some)
+            DataKey::Present(key) => {
+                decrypt(&key.cipher, &sealed[HEADER..], &fact_context(user, event, wire_type), "a sealed payload")
+                    .map(Some)
             }
+        }
+    }
+
+    /// What the user's next blob is sealed with. [`Fault::Forgotten`] if they have no key any more.
+    pub async fn blob_key(&self, user: UserId) -> Result<BlobKey, Fault> {
+        match self.newest_key(user).await? {
+            (number, DataKey::Present(key)) => Ok(BlobKey { number, bytes: key.blobs.clone() }),
+            (_, DataKey::Destroyed) => Err(Fault::Forgotten),
+        }
+    }
+
+    /// What a blob under the user's key of this number was sealed with; `None` if the user was forgotten.
+    pub async fn blob_key_of(&self, user: UserId, number: i16) -> Result<Option<BlobKey>, Fault> {
+        match self.key(user, number).await? {
+            DataKey::Present(key) => Ok(Some(BlobKey { number, bytes: key.blobs.clone() })),
+            DataKey::Destroyed => Ok(None),
         }
     }
 
@@ -176,9 +220,9 @@ impl Vault {
     pub(crate) async fn seal_answer(&self, scope: Uuid, key: &str, answer: &[u8]) -> Result<Vec<u8>, Fault> {
         let context = answer_context(scope, key);
         match self.newest_key(UserId(scope)).await {
-            Ok((key_no, DataKey::Present(cipher))) => {
+            Ok((key_no, DataKey::Present(key))) => {
                 let [high, low] = key_no.to_be_bytes();
-                Ok(encrypt_behind(&[FORMAT, high, low], &cipher, answer, &context))
+                Ok(encrypt_behind(&[FORMAT, high, low], &key.cipher, answer, &context))
             }
             Ok((_, DataKey::Destroyed)) | Err(Fault::Forgotten) => {
                 Ok(encrypt_behind(&[NOBODYS], &self.secrets().answers, answer, &context))
@@ -196,7 +240,7 @@ impl Vault {
         }
         match self.key(UserId(scope), key_number(sealed)?).await? {
             DataKey::Destroyed => Err(Fault::Forgotten),
-            DataKey::Present(cipher) => decrypt(&cipher, &sealed[HEADER..], &context, WHAT),
+            DataKey::Present(key) => decrypt(&key.cipher, &sealed[HEADER..], &context, WHAT),
         }
     }
 
@@ -282,9 +326,13 @@ impl Vault {
     ) -> Result<DataKey, Fault> {
         let Some(wrapped) = wrapped else { return Ok(DataKey::Destroyed) };
         let key = self.unwrap_bytes(wrapped, wrapped_by, &wrapping_context(user, key_no))?;
-        let cipher = XChaCha20Poly1305::new_from_slice(&key)
-            .map_err(|error| Fault::Corrupt { what: "a wrapped key", source: error.to_string().into() })?;
-        Ok(DataKey::Present(Arc::new(cipher)))
+        let key: Zeroizing<[u8; 32]> = key
+            .as_slice()
+            .try_into()
+            .map(Zeroizing::new)
+            .map_err(|_| Fault::Corrupt { what: "a wrapped key", source: "it has another length".into() })?;
+        let blobs = Zeroizing::new(keyed_hash(&key, &[BLOBS]));
+        Ok(DataKey::Present(Arc::new(Present { cipher: XChaCha20Poly1305::new((&*key).into()), blobs })))
     }
 
     /// Opens what a master key wrapped. That the key which did it is not known here says nothing against the bytes:

@@ -8,7 +8,7 @@ use orbit_domain::{
     tasks::{Label, Task, Title, order::Slot, task},
     users::{Email, Name, User, user},
 };
-use orbit_event_store::{EventStore, Fault, Idempotency, Keep, Limits, MasterKey, Mode, Settings, Stored, Unit};
+use orbit_event_store::{EventStore, Fault, Idempotency, Keep, Limits, MasterKey, Mode, Settings, Stored, Unit, Vault};
 use orbit_events::{Content, EventId, ListId, UserId};
 use orbit_platform::{clock::Clock, ids};
 use orbit_testing::{eventually, own_servers};
@@ -210,6 +210,37 @@ async fn an_answer_that_a_backup_kept_does_not_open_once_its_user_is_forgotten()
     let mode = Mode { idempotency: Some(idempotency), dry_run: false };
     let told = store.transact(person.origin(), mode, |_| async { Ok::<_, Failure>(String::new()) }).await;
     assert!(matches!(told, Err(Failure::Fault(Fault::Forgotten))), "{told:?}");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn blobs_have_a_key_of_their_user_that_outlives_the_master_key_and_goes_with_the_user() {
+    let world = World::new().await;
+    let store = world.store().await;
+    let (person, other) = (registered(&store).await, registered(&store).await);
+    let key = store.vault().blob_key(person.id).await.unwrap();
+    let again = store.vault().blob_key_of(person.id, key.number).await.unwrap().unwrap();
+    assert_eq!((key.number, key.bytes.clone()), (again.number, again.bytes));
+    assert_ne!(key.bytes, store.vault().blob_key(other.id).await.unwrap().bytes);
+    assert_eq!(format!("{key:?}"), "BlobKey { number: 0, .. }");
+    let unknown = store.vault().blob_key_of(person.id, 9).await;
+    assert!(matches!(unknown, Err(Fault::Corrupt { .. })), "{unknown:?}");
+    let nobody = store.vault().blob_key(UserId(ids::new_event_id())).await;
+    assert!(matches!(nobody, Err(Fault::Forgotten)), "{nobody:?}");
+
+    // Another process, with another master key after a rotation.
+    let next = MasterKey::new([9; 32]).accepting([7; 32]);
+    let vault = Vault::new(world.pool().clone(), &next, world.clock.clone());
+    vault.require_fit().await.unwrap();
+    vault.rotate(|_| {}).await.unwrap();
+    let rotated = Vault::new(world.pool().clone(), &MasterKey::new([9; 32]), world.clock.clone());
+    assert_eq!(rotated.blob_key(person.id).await.unwrap().bytes, key.bytes);
+
+    erase(&person).await;
+    store.forget(person.id).await.unwrap();
+    let told = store.vault().blob_key(person.id).await;
+    assert!(matches!(told, Err(Fault::Forgotten)), "{told:?}");
+    assert!(store.vault().blob_key_of(person.id, key.number).await.unwrap().is_none());
     world.stop().await;
 }
 

@@ -11,10 +11,11 @@ use serde_json::Value;
 
 /// Which of our packages each package may use, outside of its tests. An arrow that is not here is drawn in
 /// docs/ARCHITECTURE.md first.
-const ARROWS: [(&str, &[&str]); 12] = [
+const ARROWS: [(&str, &[&str]); 13] = [
     ("orbit-events", &[]),
     ("orbit-domain", &["orbit-events"]),
     ("orbit-platform", &[]),
+    ("orbit-adapters", &["orbit-platform"]),
     ("orbit-migrations", &[]),
     ("orbit-runtime", &[]),
     ("orbit-testing", &["orbit-migrations", "orbit-runtime"]),

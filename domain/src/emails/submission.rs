@@ -1,14 +1,12 @@
 //! A submission: a message from the wish to send it to the last answer. Sending itself happens elsewhere, and says here
 //! what it is about to do before it does it; so a message is never sent twice without somebody having decided it.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
-
 use chrono::{DateTime, Utc};
 use orbit_events::{
     DraftId, EmailId, UserId,
     emails::{
-        Address, Attached, Author, Content, Recipient,
-        submission::{Attempted, Cancelled, Event, Held, Submitted},
+        Address, Attached, BouncedRecipient, Content, Recipient,
+        submission::{Attempted, Cancelled, Event, Held},
     },
 };
 use uuid::Uuid;
@@ -18,8 +16,10 @@ use crate::{Aggregate, Claim, Context, Fields, aggregate::rejections, undo::Reve
 
 mod decide;
 mod fields;
+mod sheet;
 
 pub use decide::retry_after;
+pub use sheet::Sheet;
 
 /// Scope of the claim on a place among what is to be sent: [`due_key`], so that it is found in order of time. While it
 /// is being sent, the time is when that is given up for lost.
@@ -102,99 +102,6 @@ pub struct Reason {
     pub code: String,
     /// One sentence for the user.
     pub detail: String,
-}
-
-/// A message and what became of it so far.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sheet {
-    /// What it says.
-    pub content: Content,
-    /// Whom it is from.
-    pub from: Address,
-    /// Its message id, without angle brackets.
-    pub message_id: String,
-    /// Message id of what it answers.
-    pub in_reply_to: Option<String>,
-    /// Message ids of what went before, oldest first.
-    pub references: Vec<String>,
-    /// The files.
-    pub attachments: Vec<Attached>,
-    /// The draft that it was.
-    pub draft_id: Option<DraftId>,
-    /// The date that it bears: when somebody wanted it to be sent, or the time they chose for that.
-    pub date: DateTime<Utc>,
-    /// How often it is tried.
-    pub attempts_at_most: u8,
-    /// Who wanted it.
-    pub created_by: Author,
-    /// How often it was tried in all.
-    pub attempts: u32,
-    /// How often it was tried since the user last said so.
-    pub tried: u32,
-    /// What the server said for good, for each recipient.
-    pub results: Vec<Recipient>,
-    /// Reports about it.
-    pub bounces: BTreeSet<EmailId>,
-}
-
-impl Sheet {
-    fn of(submitted: &Submitted) -> Self {
-        Self {
-            content: submitted.content.clone(),
-            from: submitted.from.clone(),
-            message_id: submitted.message_id.clone(),
-            in_reply_to: submitted.in_reply_to.clone(),
-            references: submitted.references.clone(),
-            attachments: submitted.attachments.clone(),
-            draft_id: submitted.draft_id,
-            date: submitted.date,
-            attempts_at_most: submitted.attempts_at_most,
-            created_by: submitted.created_by,
-            attempts: 0,
-            tried: 0,
-            results: vec![],
-            bounces: BTreeSet::new(),
-        }
-    }
-
-    /// Addresses of all recipients, each once.
-    pub fn recipients(&self) -> Vec<&str> {
-        let Content { to, cc, bcc, .. } = &self.content;
-        let mut known = HashSet::new();
-        let all = to.iter().chain(cc).chain(bcc).map(|address| address.email.as_str());
-        all.filter(|email| known.insert(email.to_lowercase())).collect()
-    }
-
-    /// Addresses of those about whom the server has not decided: the envelope of the next attempt.
-    pub fn outstanding(&self) -> Vec<&str> {
-        let decided: HashSet<String> = self.results.iter().map(|result| result.email.to_lowercase()).collect();
-        self.recipients().into_iter().filter(|email| !decided.contains(&email.to_lowercase())).collect()
-    }
-
-    /// What was known about recipients, and now these results too. That somebody has got it holds whatever is said
-    /// later; what is said about others than the recipients is nothing to us.
-    fn with_results(&self, results: &[Recipient]) -> Vec<Recipient> {
-        let recipients: HashSet<String> = self.recipients().into_iter().map(str::to_lowercase).collect();
-        let mut known: BTreeMap<String, &Recipient> = BTreeMap::new();
-        for result in self.results.iter().chain(results) {
-            let email = result.email.to_lowercase();
-            let has_got_it = known.get(&email).is_some_and(|known| known.accepted);
-            if recipients.contains(&email) && !has_got_it {
-                known.insert(email, result);
-            }
-        }
-        known.into_values().cloned().collect()
-    }
-
-    /// It waits, for this time if the user chose it. After it had failed, those who were refused are tried again.
-    fn hold(&mut self, failed: bool, chosen: Option<DateTime<Utc>>) {
-        self.tried = 0;
-        if failed {
-            self.results.retain(|result| result.accepted);
-        }
-        // What has left bears a date already, and a second try must not differ from the first.
-        self.date = chosen.filter(|_| self.attempts == 0).unwrap_or(self.date);
-    }
 }
 
 impl State {
@@ -336,7 +243,7 @@ pub enum Command {
         /// The report.
         email_id: EmailId,
         /// What it says about each recipient.
-        recipients: Vec<orbit_events::emails::BouncedRecipient>,
+        recipients: Vec<BouncedRecipient>,
     },
     /// Do not send it.
     Cancel,

@@ -1,9 +1,11 @@
 //! Rules of submissions, as sentences.
 
+use std::collections::HashSet;
+
 use chrono::TimeDelta;
 use orbit_events::emails::{
-    Action, BouncedRecipient,
-    submission::{Bounced, Deferred, DeliveryFailed, Sent, Uncertain},
+    Action, Author,
+    submission::{Bounced, Deferred, DeliveryFailed, Sent, Submitted, Uncertain},
 };
 use proptest::prelude::*;
 

@@ -167,11 +167,11 @@ impl Tell for submission::Event {
     }
 
     fn sentence(&self, id: Uuid, names: &impl Names) -> Option<String> {
-        let named = |verb: &str, name| about(verb, "an e-mail", "e-mail", name);
-        let verb = |verb: &str| named(verb, names.name(id));
+        let told_of = |verb: &str, name| about(verb, "an e-mail", "e-mail", name);
+        let verb = |verb: &str| told_of(verb, names.name(id));
         Some(match self {
             Self::Submitted(submitted) => {
-                let asked = named("Asked for", subject_of(&submitted.content));
+                let asked = told_of("Asked for", subject_of(&submitted.content));
                 addressed(format!("{asked} to be sent"), &everybody(&submitted.content))
             }
             Self::Held(held) if held.scheduled => format!("{} to be sent at {}", verb("Scheduled"), moment(held.until)),

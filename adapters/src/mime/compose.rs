@@ -66,11 +66,13 @@ pub fn compose(message: &Compose<'_>, out: &mut impl Write) -> io::Result<()> {
         }
     }
     builder = builder.header("Subject", Text::new(message.subject));
-    if let Some(answered) = message.in_reply_to {
+    // Ids of others' messages, which may be anything.
+    if let Some(answered) = message.in_reply_to.filter(|id| is_id(id)) {
         builder = builder.header("In-Reply-To", MessageId::new(answered));
     }
-    if !message.references.is_empty() {
-        builder = builder.header("References", MessageId::from(message.references));
+    let references: Vec<&str> = message.references.iter().map(String::as_str).filter(|id| is_id(id)).collect();
+    if !references.is_empty() {
+        builder = builder.header("References", MessageId::from(references));
     }
     builder.body(content(message)).write_to(out)
 }
@@ -80,16 +82,33 @@ fn addresses<'a>(all: &'a [Address]) -> HeaderType<'a> {
     address::Address::new_list(all.iter().map(one).collect()).into()
 }
 
+/// What can be written between angle brackets.
+fn is_id(id: &str) -> bool {
+    !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'<' | b'>'))
+}
+
+/// What a file is said to be, if that can be written and says nothing of the message itself.
+fn media(content_type: &str) -> &str {
+    let is_token = |text: &str| {
+        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&byte))
+    };
+    match content_type.split_once('/') {
+        Some((kind, subtype)) if is_token(kind) && is_token(subtype) && !matches!(kind, "multipart" | "message") => {
+            content_type
+        }
+        Some(_) | None => "application/octet-stream",
+    }
+}
+
 fn content<'a>(message: &Compose<'a>) -> MimePart<'a> {
     let text = MimePart::new("text/plain", BodyPart::Text(message.body.into()));
     if message.attachments.is_empty() {
         return text;
     }
     let hash = hex::encode(Sha256::digest(message.message_id));
-    let media = ContentType::new("multipart/mixed").attribute("boundary", format!("=_{}", &hash[..32]));
-    let files = message
-        .attachments
-        .iter()
-        .map(|file| MimePart::new(file.content_type, BodyPart::Binary(file.content.into())).attachment(file.filename));
-    MimePart::new(media, std::iter::once(text).chain(files).collect::<Vec<_>>())
+    let mixed = ContentType::new("multipart/mixed").attribute("boundary", format!("=_{}", &hash[..32]));
+    let files = message.attachments.iter().map(|file| {
+        MimePart::new(media(file.content_type), BodyPart::Binary(file.content.into())).attachment(file.filename)
+    });
+    MimePart::new(mixed, std::iter::once(text).chain(files).collect::<Vec<_>>())
 }

@@ -16,6 +16,8 @@ use super::{
 const FIELDS: usize = 2_000;
 /// Most bytes of one field that are looked at.
 const FIELD_BYTES: usize = 256 * 1024;
+/// Most bytes of one with parameters: its parser compares each of them with all others.
+const PARAMETERS_BYTES: usize = 16 * 1024;
 
 /// A field as it was written.
 struct Field<'a> {
@@ -220,7 +222,7 @@ impl<'n> Values<'n> {
 
     /// A value with its parameters, as of `Content-Type`: in small letters, but for the parameters' values.
     pub fn parameters(&mut self, value: &[u8]) -> Option<Parameters> {
-        let ready = self.ready(value);
+        let ready = self.ready(&value[..value.len().min(PARAMETERS_BYTES)]);
         guarded(|| match MessageStream::new(&ready).parse_content_type() {
             HeaderValue::ContentType(found) => {
                 let value = match found.c_subtype {

@@ -133,11 +133,14 @@ impl Text {
         notes: &mut Notes,
     ) {
         let entity = &structure.entities[index];
-        let mut own = clean::lines(&self.leaf(structure, index, left, notes), notes);
-        let files = decoder::uuencoded(&own);
-        for file in files.iter().rev() {
-            own.replace_range(file.range.clone(), "");
+        let whole = clean::lines(&self.leaf(structure, index, left, notes), notes);
+        let files = decoder::uuencoded(&whole);
+        let (mut own, mut at) = (String::with_capacity(whole.len()), 0);
+        for file in &files {
+            own.push_str(&whole[at..file.range.start]);
+            at = file.range.end;
         }
+        own.push_str(&whole[at..]);
         self.files.extend(files.into_iter().map(|file| (index, file)));
         match entity.lines {
             Lines::Fixed => append(text, &own),

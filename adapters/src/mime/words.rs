@@ -76,8 +76,8 @@ fn word(value: &[u8], begin: usize) -> Option<(Word<'_>, usize)> {
     let is_charset = (1..=60).contains(&charset.len()) && charset.iter().all(u8::is_ascii_graphic);
     let [encoding, b'?', rest @ ..] = rest.get(charset.len() + 1..)? else { return None };
     let encoding = encoding.to_ascii_uppercase();
-    let text = &rest[..memchr::memmem::find(rest, b"?=")?];
-    let is_text = !text.contains(&b'\n') && !text.contains(&b'?');
+    let text = &rest[..memchr::memchr2(b'?', b'\n', rest)?];
+    let is_text = rest[text.len()..].starts_with(b"?=");
     let end = value.len() - rest.len() + text.len() + 2;
     let is_one = is_charset && is_text && matches!(encoding, b'Q' | b'B');
     is_one.then(|| (Word { charset, encoding, text: text.to_vec() }, end))

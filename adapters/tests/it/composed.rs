@@ -81,6 +81,26 @@ fn what_is_written_reads_as_what_was_meant() {
 }
 
 #[test]
+fn what_others_have_called_their_messages_and_files_stays_in_its_place() {
+    let (from, to) = (address("bo@quay.example", None), [address("ada@harbour.example", None)]);
+    let references = ["fine@a".to_owned(), "a> <b".to_owned(), "c\r\nBcc: d@e.example".to_owned(), "ü@f".to_owned()];
+    let kinds = ["text/plain\r\nBcc: d@e.example", "multipart/mixed", "message/rfc822", "nonsense", "image/svg+xml"];
+    let files = kinds.map(|content_type| Attachment { filename: "a\r\nb", content_type, content: b"x" });
+    let message = Compose {
+        in_reply_to: Some("a\r\nBcc: d@e.example"),
+        references: &references,
+        attachments: &files,
+        ..simple(&from, &to, "x", "y")
+    };
+    let reading = mime::read(&written(&message), received_at());
+    assert!(reading.bcc.is_empty() && reading.in_reply_to.is_empty());
+    assert_eq!(reading.references, ["fine@a"]);
+    let kinds: Vec<_> = reading.parts.iter().map(|part| part.content_type.as_str()).collect();
+    let unknown = "application/octet-stream";
+    assert_eq!(kinds, [unknown, unknown, unknown, unknown, "image/svg+xml"]);
+}
+
+#[test]
 fn every_try_has_the_same_bytes() {
     let (from, to) = (address("bo@quay.example", None), [address("ada@harbour.example", None)]);
     let files = [Attachment { filename: "a", content_type: "image/png", content: b"png" }];

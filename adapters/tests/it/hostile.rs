@@ -214,6 +214,8 @@ fn two_megabytes_of_anything_take_no_longer_than_a_page_may() {
         ("tables", many("<table>")),
         ("text in tables", many("<table>x")),
         ("words with signs", many("&amp;§ ")),
+        ("signs between cells", "<table>".to_owned() + &many(&format!("<tr>{}", "&§".repeat(300)))),
+        ("signs in what is too deep", "<i>".repeat(200) + &many(&format!("<b>{}", "&§".repeat(300)))),
         ("attributes of signs", many(&format!("<p title='{}'>", "&§".repeat(1_000)))),
     ] {
         let begun = Instant::now();

@@ -84,6 +84,49 @@ fn pieces() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat())
 }
 
+/// One of each kind of thing that a reader might go through again and again.
+#[test]
+fn what_repeats_itself_for_megabytes_is_read_in_no_time() {
+    let many = |piece: &str| piece.repeat(4 * 1024 * 1024 / piece.len());
+    for (what, raw) in [
+        ("nested messages", many("Content-Type: message/rfc822\n\n")),
+        ("nested multiparts", many("Content-Type: multipart/mixed; boundary=b\n\n--b\n")),
+        (
+            "boundaries",
+            format!(
+                "Content-Type: multipart/mixed; boundary=b\n\n{}",
+                many("--b\nContent-Type: multipart/mixed; boundary=c\n\n")
+            ),
+        ),
+        ("fields", many("A: b\n")),
+        ("one field", format!("To: {}\n\n", many("a@b, "))),
+        ("groups", format!("To: {}\n\n", many("a:b@c;"))),
+        ("comments", format!("From: {}\n\n", many("("))),
+        ("words", format!("Subject: {}\n\n", many("=?ab?q?"))),
+        ("words in words", format!("Subject: {}\n\n", many("=?ab?q?a?= "))),
+        ("ids", format!("References: {}\n\n", many("<"))),
+        ("parameters", format!("Content-Type: a/b; {}\n\n", many("a*1=x; "))),
+        ("files", format!("\n{}", many("begin 644 a\nend\n"))),
+        ("flowing lines", format!("Content-Type: text/plain; format=flowed\n\n{}", many("> \n"))),
+        ("tags", format!("Content-Type: text/html\n\n{}", many("<p><br>&nbsp;"))),
+        ("unclosed tags", format!("Content-Type: text/html\n\n{}", many("<a href='"))),
+        ("base64", format!("Content-Transfer-Encoding: base64\n\n{}", many("="))),
+        ("quoted", format!("Content-Transfer-Encoding: quoted-printable\n\n{}", many(" ="))),
+        (
+            "reports",
+            format!(
+                "Content-Type: multipart/report; boundary=b\n\n--b\nContent-Type: message/delivery-status\n\n{}",
+                many("\n")
+            ),
+        ),
+    ] {
+        let begun = std::time::Instant::now();
+        let reading = mime::read(raw.as_bytes(), received_at());
+        assert!(begun.elapsed() < std::time::Duration::from_secs(10), "{what}: {:?}", begun.elapsed());
+        assert_within_limits(&reading);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
 

@@ -42,6 +42,7 @@ pub(super) fn balanced(html: &str, is_tag: impl Fn(&str) -> bool, is_attribute: 
         if tags > TAGS || out.len() >= BYTES {
             break;
         }
+        let (written, is_placed) = (out.len(), token.is_placed());
         match token {
             // Titles and choices are no text of the message.
             Token::Open { name, .. } if is_unseen(&name) => unseen += 1,
@@ -49,7 +50,6 @@ pub(super) fn balanced(html: &str, is_tag: impl Fn(&str) -> bool, is_attribute: 
             _ if unseen > 0 => {}
             Token::Text(text) => write_text(&mut out, text, &mut run),
             Token::Open { name, attributes: all } if is_tag(&name) => {
-                run = 0;
                 let (ended, barriers) = ends(&name);
                 end(&mut out, &mut open, ended, barriers);
                 let is_void = VOID.contains(&&*name);
@@ -67,6 +67,9 @@ pub(super) fn balanced(html: &str, is_tag: impl Fn(&str) -> bool, is_attribute: 
             }
             Token::Open { .. } => {}
         }
+        if is_placed && out.len() > written {
+            run = 0;
+        }
     }
     open.iter().rev().for_each(|name| close(&mut out, name));
     out
@@ -74,6 +77,18 @@ pub(super) fn balanced(html: &str, is_tag: impl Fn(&str) -> bool, is_attribute: 
 
 /// Elements of tables.
 const TABLE: [&str; 8] = ["caption", "table", "tbody", "td", "tfoot", "th", "thead", "tr"];
+
+impl Token<'_> {
+    /// Whether it stays between the texts around it. Text between the cells of a table is put before the table, all in one.
+    fn is_placed(&self) -> bool {
+        match self {
+            Self::Text(_) => false,
+            Self::Open { name, .. } | Self::Close { name } => {
+                !TABLE.contains(&&**name) && !matches!(&**name, "col" | "colgroup")
+            }
+        }
+    }
+}
 
 /// Which elements end where this one begins, and which keep them open.
 fn ends(name: &str) -> (&'static [&'static str], &'static [&'static str]) {

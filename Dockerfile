@@ -12,6 +12,7 @@ COPY events/Cargo.toml events/
 COPY domain/Cargo.toml domain/
 COPY event-store/Cargo.toml event-store/
 COPY platform/Cargo.toml platform/
+COPY adapters/Cargo.toml adapters/
 COPY migrations/Cargo.toml migrations/
 COPY runtime/Cargo.toml runtime/
 COPY testing/Cargo.toml testing/

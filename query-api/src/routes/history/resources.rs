@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use orbit_domain::{Aggregate, tasks, users};
+use orbit_domain::{Aggregate, emails, tasks, users};
 use orbit_events::Fact as _;
 use orbit_platform::{
     http::{
@@ -85,6 +85,18 @@ histories! {
         "What happened to an API token, newest first, and what each fact changed. Also of one that was revoked.";
     connection: users::Connection = "/connections/{id}/history" "connections" "get_connection_history"
         "What happened to a connection, newest first, and what each fact changed. Also of one that was removed.";
+    email: emails::Email = "/emails/{id}/history" "emails" "get_email_history"
+        "What happened to an e-mail, newest first, and what each fact changed. Also of one that was deleted.";
+    draft: emails::Draft = "/emails/drafts/{id}/history" "emails" "get_draft_history"
+        "What happened to a draft, newest first, and what each fact changed. Also of one that was discarded.";
+    submission: emails::Submission = "/emails/submissions/{id}/history" "emails" "get_submission_history"
+        "What happened to what is sent, newest first, and what each fact changed.";
+    decision: emails::Thread = "/emails/thread-decisions/{id}/history" "emails" "get_thread_decision_history"
+        "What happened to a decision about threads, newest first, and what each fact changed.";
+    folder: emails::Folder = "/emails/folders/{id}/history" "emails" "get_folder_history"
+        "What happened to a folder, newest first, and what each fact changed. Also of one that was removed.";
+    attachment: emails::Attachment = "/emails/attachments/{id}/history" "emails" "get_attachment_history"
+        "What happened to an upload, newest first, and what each fact changed. Also of one that was discarded.";
 }
 
 /// What happened to the caller's account, newest first, and what each fact changed.

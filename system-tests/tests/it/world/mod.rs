@@ -27,6 +27,7 @@ use orbit_platform::{
 use orbit_query_api::app as query_api;
 use orbit_testing::{TestDatabase, TestNats, eventually};
 use tokio::{net::TcpListener, runtime::Runtime};
+use uuid::Uuid;
 
 pub use client::{Answer, Call, PASSWORD, Session, Told};
 
@@ -201,6 +202,37 @@ impl World {
     pub async fn stream_name(&self) -> String {
         let epoch = sqlx::query_scalar("SELECT epoch FROM log.head").fetch_one(self.database.pool()).await.unwrap();
         subjects::stream_name(self.nats.prefix(), epoch)
+    }
+
+    /// A stream of somebody's that begins with the example of this fact, put into the log as the event store would: for
+    /// what no route makes.
+    pub async fn begin(&self, of: &Session, wire_type: &str) -> Uuid {
+        let fact = orbit_events::Event::types().find(|fact| fact.wire_type == wire_type).unwrap();
+        let (stream, event) = (orbit_platform::ids::new_v7(&self.settings.clock), orbit_platform::ids::new_event_id());
+        let vault = Vault::new(self.database.pool().clone(), &MasterKey::new(KEY), self.settings.clock.clone());
+        let (user, event) = (orbit_events::UserId(of.id), orbit_events::EventId(event));
+        let data = vault.seal(user, event, wire_type, fact.example.as_bytes()).await.unwrap();
+        let metadata = serde_json::json!({"actor": {"type": "user"}, "correlation_id": event.0});
+        sqlx::query(
+            "WITH head AS (UPDATE log.head SET position = position + 1 RETURNING position, partitions),
+                  stream AS (INSERT INTO log.streams (stream_id, category, user_id, version)
+                             VALUES ($1, split_part($4, '.', 1), $2, 1))
+             INSERT INTO log.events (position, event_id, user_id, partition, category, stream_id, version, type,
+                                     schema_version, data, metadata, recorded_at)
+             SELECT head.position, $3, $2, $5, split_part($4, '.', 1), $1, 1, $4, $6, $7, $8, now() FROM head",
+        )
+        .bind(stream)
+        .bind(of.id)
+        .bind(event.0)
+        .bind(wire_type)
+        .bind(orbit_events::Partitions::DEFAULT.of(user))
+        .bind(fact.schema_version)
+        .bind(data)
+        .bind(metadata)
+        .execute(self.database.pool())
+        .await
+        .unwrap();
+        stream
     }
 
     /// Waits until the stream's last sequence is the log's position (invariant 2).

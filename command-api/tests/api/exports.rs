@@ -77,14 +77,20 @@ async fn an_export_has_every_fact_and_everything_as_it_is_now_and_no_secret() {
         names,
         [
             "README.txt",
+            "attachments.jsonl",
             "connections.jsonl",
             "devices.jsonl",
+            "drafts.jsonl",
+            "emails.jsonl",
+            "folders.jsonl",
             "history.jsonl",
             "labels.jsonl",
             "lists.jsonl",
             "manifest.json",
             "profile.json",
+            "submissions.jsonl",
             "tasks.jsonl",
+            "threads.jsonl",
             "tokens.jsonl"
         ]
     );

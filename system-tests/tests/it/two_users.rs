@@ -28,17 +28,7 @@ async fn fill(world: &World, ada: &Session) -> BTreeMap<&'static str, Uuid> {
     let export = world.post("/auth/me/export").by(ada).send().await.expect(202).id();
     let body = json!({"kind": "n8n", "name": MARK, "endpoint": "http://n8n.local"});
     let connection = make("/connections", body).await;
-    let mut ids = BTreeMap::new();
-    for (collection, first) in [
-        ("emails", "emails.received"),
-        ("drafts", "drafts.drafted"),
-        ("submissions", "submissions.submitted"),
-        ("thread-decisions", "threads.merged"),
-        ("folders", "folders.observed"),
-        ("attachments", "attachments.uploaded"),
-    ] {
-        ids.insert(collection, world.begin(ada, first).await);
-    }
+    let mut ids = BTreeMap::from(world.begin_mail(ada).await);
     world.caught_up().await;
     let activities = world.get("/activities").by(ada).send().await.expect(200);
     let activity = activities.each("id")[0].as_str().unwrap().parse().unwrap();

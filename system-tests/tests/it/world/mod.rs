@@ -204,9 +204,20 @@ impl World {
         subjects::stream_name(self.nats.prefix(), epoch)
     }
 
-    /// A stream of somebody's that begins with the example of this fact, put into the log as the event store would: for
-    /// what no route makes.
-    pub async fn begin(&self, of: &Session, wire_type: &str) -> Uuid {
+    /// One of everything that mail is made of, by the collection in whose paths its id stands: no route makes them.
+    pub async fn begin_mail(&self, of: &Session) -> [(&'static str, Uuid); 6] {
+        [
+            ("emails", self.begin(of, "emails.received").await),
+            ("drafts", self.begin(of, "drafts.drafted").await),
+            ("submissions", self.begin(of, "submissions.submitted").await),
+            ("thread-decisions", self.begin(of, "threads.merged").await),
+            ("folders", self.begin(of, "folders.observed").await),
+            ("attachments", self.begin(of, "attachments.uploaded").await),
+        ]
+    }
+
+    /// A stream of somebody's that begins with the example of this fact, put into the log as the event store would.
+    async fn begin(&self, of: &Session, wire_type: &str) -> Uuid {
         let fact = orbit_events::Event::types().find(|fact| fact.wire_type == wire_type).unwrap();
         let (stream, event) = (orbit_platform::ids::new_v7(&self.settings.clock), orbit_platform::ids::new_event_id());
         let vault = Vault::new(self.database.pool().clone(), &MasterKey::new(KEY), self.settings.clock.clone());

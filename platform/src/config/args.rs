@@ -234,15 +234,6 @@ impl KeysArgs {
     }
 }
 
-/// Messages and files.
-#[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "Blobs")]
-pub struct BlobArgs {
-    /// The directory where messages and files are stored; data/blobs in the home when not set
-    #[arg(long, env = "ORBIT_BLOBS")]
-    pub blobs: Option<String>,
-}
-
 /// The key under the log's checkpoints.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Proof")]

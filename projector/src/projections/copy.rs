@@ -15,25 +15,31 @@ const NULL: [u8; 4] = (-1_i32).to_be_bytes();
 /// Rows on their way into a table.
 pub(super) struct Rows {
     buffer: PgArgumentBuffer,
-    fields: i16,
 }
 
 /// One of them.
-pub(super) struct Fields<'a>(&'a mut PgArgumentBuffer);
+pub(super) struct Fields<'a> {
+    buffer: &'a mut PgArgumentBuffer,
+    count: i16,
+}
 
 impl Rows {
-    /// Rows of so many fields.
-    pub fn of(fields: i16) -> Self {
+    /// None yet.
+    pub fn new() -> Self {
         let mut buffer = PgArgumentBuffer::default();
         buffer.extend_from_slice(HEADER);
-        Self { buffer, fields }
+        Self { buffer }
     }
 
     /// Adds a row; `write` puts every field in its order.
     pub fn add(&mut self, write: impl FnOnce(&mut Fields<'_>) -> Result<(), BoxDynError>) -> Result<(), ApplyFault> {
-        self.buffer.extend_from_slice(&self.fields.to_be_bytes());
-        write(&mut Fields(&mut self.buffer))
-            .map_err(|source| ApplyFault::database("encode rows")(sqlx::Error::Encode(source)))
+        let count_at = self.buffer.len();
+        self.buffer.extend_from_slice(&0_i16.to_be_bytes());
+        let mut row = Fields { buffer: &mut self.buffer, count: 0 };
+        write(&mut row).map_err(|source| ApplyFault::database("encode rows")(sqlx::Error::Encode(source)))?;
+        let count = row.count.to_be_bytes();
+        self.buffer[count_at..count_at + count.len()].copy_from_slice(&count);
+        Ok(())
     }
 
     /// Writes them. `statement` is a `COPY … FROM STDIN BINARY` with as many columns.
@@ -56,11 +62,12 @@ impl Rows {
 impl Fields<'_> {
     /// Puts the next field; it must be of its column's very type, for nothing is converted.
     pub fn put<'q>(&mut self, value: impl Encode<'q, Postgres>) -> Result<(), BoxDynError> {
-        let length_at = self.0.len();
-        self.0.extend_from_slice(&NULL);
-        if matches!(value.encode_by_ref(self.0)?, IsNull::No) {
-            let length = i32::try_from(self.0.len() - length_at - NULL.len())?;
-            self.0[length_at..length_at + NULL.len()].copy_from_slice(&length.to_be_bytes());
+        let length_at = self.buffer.len();
+        self.buffer.extend_from_slice(&NULL);
+        self.count += 1;
+        if matches!(value.encode_by_ref(self.buffer)?, IsNull::No) {
+            let length = i32::try_from(self.buffer.len() - length_at - NULL.len())?;
+            self.buffer[length_at..length_at + NULL.len()].copy_from_slice(&length.to_be_bytes());
         }
         Ok(())
     }

@@ -118,7 +118,7 @@ async fn copy(connection: &mut PgConnection, rows: &[Row<'_>]) -> Result<(), App
     if rows.is_empty() {
         return Ok(());
     }
-    let mut copied = copy::Rows::of(15);
+    let mut copied = copy::Rows::new();
     for Row { envelope, description, metadata, run_id } in rows {
         copied.add(|row| {
             row.put(envelope.event_id.0)?;

@@ -235,7 +235,7 @@ pub(super) async fn copy(connection: &mut PgConnection, rows: &[Row]) -> Result<
     if rows.is_empty() {
         return Ok(());
     }
-    let mut copied = copy::Rows::of(20);
+    let mut copied = copy::Rows::new();
     for task in rows {
         copied.add(|row| {
             row.put(task.id)?;

@@ -164,3 +164,17 @@ async fn an_erasure_wants_the_password_and_nothing_else_and_no_api_token() {
     api.post(path).send().await.expect(401);
     api.stop().await;
 }
+
+/// A request that comes while the user is being forgotten: their login is still remembered, their claims are gone.
+#[tokio::test]
+async fn who_is_being_forgotten_is_told_so_when_a_task_looks_for_its_list() {
+    let api = Api::new().await;
+    let ada = api.register("ada@example.org").await;
+    sqlx::query("DELETE FROM log.claims c USING log.streams s WHERE s.stream_id = c.stream_id AND s.user_id = $1")
+        .bind(ada.claims()["sub"].as_str().unwrap().parse::<uuid::Uuid>().unwrap())
+        .execute(api.database.pool())
+        .await
+        .unwrap();
+    api.post("/tasks").by(&ada).json(&titled("Too late")).send().await.refused(410, "gone");
+    api.stop().await;
+}

@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use orbit_domain::tasks::{List, list};
-use orbit_event_store::Unit;
+use orbit_event_store::{Fault, Unit};
 use orbit_events::{ListId, UserId};
-use orbit_platform::problem::ApiError;
 use uuid::Uuid;
 
 use crate::error::{Result, refusal};
@@ -35,9 +34,8 @@ impl FirstLists {
             return Ok(known);
         }
         let first = unit.scan(list::ORDER, user.0.as_bytes(), 1).await?.pop();
-        // The last list cannot be removed, so there is one.
-        let first =
-            first.map(|held| ListId(held.stream_id)).ok_or_else(|| ApiError::internal("a user without lists"))?;
+        // The last list cannot be removed, so only who is being forgotten has none: claims go before the keys do.
+        let first = first.map(|held| ListId(held.stream_id)).ok_or(Fault::Forgotten)?;
         if !is_present(unit, first).await? {
             let gone = "the lists are being reordered; try again";
             return Err(refusal(axum::http::StatusCode::CONFLICT, "position_taken", None, gone).into());

@@ -42,10 +42,20 @@ pub enum State {
     /// Before the first fact.
     #[default]
     Absent,
-    /// Waits until it is to be sent.
-    Held {
+    /// Somebody wanted it to be sent.
+    Wanted {
         /// The message.
         sheet: Box<Sheet>,
+        /// How it stands.
+        standing: Standing,
+    },
+}
+
+/// How a message stands that somebody wanted to be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// Waits until it is to be sent.
+    Held {
         /// Until when.
         until: DateTime<Utc>,
         /// Whether the user chose that time.
@@ -53,15 +63,11 @@ pub enum State {
     },
     /// Being sent; it may be with the server already.
     Attempting {
-        /// The message.
-        sheet: Box<Sheet>,
         /// When it is lost, if nothing was heard of it.
         lease_until: DateTime<Utc>,
     },
     /// Tried, and to be tried again.
     Deferred {
-        /// The message.
-        sheet: Box<Sheet>,
         /// When.
         until: DateTime<Utc>,
         /// Why.
@@ -69,30 +75,21 @@ pub enum State {
     },
     /// The server took it, for some recipients at least.
     Sent {
-        /// The message.
-        sheet: Box<Sheet>,
         /// When.
         sent_at: DateTime<Utc>,
     },
     /// The server took it for nobody.
     Failed {
-        /// The message.
-        sheet: Box<Sheet>,
         /// Why.
         reason: Reason,
     },
     /// Nobody knows whether the server took it.
     Uncertain {
-        /// The message.
-        sheet: Box<Sheet>,
         /// What is known, as a sentence.
         detail: String,
     },
     /// Not to be sent after all.
-    Cancelled {
-        /// The message.
-        sheet: Box<Sheet>,
-    },
+    Cancelled,
 }
 
 /// Why a message was not sent.
@@ -107,88 +104,61 @@ pub struct Reason {
 impl State {
     /// The message, from the wish to send it on.
     pub fn sheet(&self) -> Option<&Sheet> {
-        match self {
-            Self::Absent => None,
-            Self::Held { sheet, .. }
-            | Self::Attempting { sheet, .. }
-            | Self::Deferred { sheet, .. }
-            | Self::Sent { sheet, .. }
-            | Self::Failed { sheet, .. }
-            | Self::Uncertain { sheet, .. }
-            | Self::Cancelled { sheet } => Some(sheet),
-        }
+        self.wanted().map(|(sheet, _)| sheet)
     }
 
-    /// Whether it was tried and that is the end of it, unless the user says otherwise.
-    fn has_failed(&self) -> bool {
+    /// The message and how it stands, from the wish to send it on.
+    pub fn wanted(&self) -> Option<(&Sheet, &Standing)> {
         match self {
-            Self::Failed { .. } | Self::Uncertain { .. } => true,
-            Self::Absent
-            | Self::Held { .. }
-            | Self::Attempting { .. }
-            | Self::Deferred { .. }
-            | Self::Sent { .. }
-            | Self::Cancelled { .. } => false,
+            Self::Absent => None,
+            Self::Wanted { sheet, standing } => Some((sheet, standing)),
         }
     }
 
     /// What becomes of the message that is there; without one, nothing does.
-    fn next(self, change: impl FnOnce(Box<Sheet>) -> Self) -> Self {
-        self.into_sheet().map_or(Self::Absent, change)
-    }
-
-    fn into_sheet(self) -> Option<Box<Sheet>> {
+    fn next(self, change: impl FnOnce(&mut Sheet, Standing) -> Standing) -> Self {
         match self {
-            Self::Absent => None,
-            Self::Held { sheet, .. }
-            | Self::Attempting { sheet, .. }
-            | Self::Deferred { sheet, .. }
-            | Self::Sent { sheet, .. }
-            | Self::Failed { sheet, .. }
-            | Self::Uncertain { sheet, .. }
-            | Self::Cancelled { sheet } => Some(sheet),
+            Self::Absent => Self::Absent,
+            Self::Wanted { mut sheet, standing } => {
+                let standing = change(&mut sheet, standing);
+                Self::Wanted { sheet, standing }
+            }
         }
     }
+}
 
-    fn with_sheet(mut self, change: impl FnOnce(&mut Sheet)) -> Self {
-        match &mut self {
-            Self::Absent => {}
-            Self::Held { sheet, .. }
-            | Self::Attempting { sheet, .. }
-            | Self::Deferred { sheet, .. }
-            | Self::Sent { sheet, .. }
-            | Self::Failed { sheet, .. }
-            | Self::Uncertain { sheet, .. }
-            | Self::Cancelled { sheet } => change(sheet),
+impl Standing {
+    /// Whether it was tried and that is the end of it, unless the user says otherwise.
+    fn has_failed(&self) -> bool {
+        match self {
+            Self::Failed { .. } | Self::Uncertain { .. } => true,
+            Self::Held { .. }
+            | Self::Attempting { .. }
+            | Self::Deferred { .. }
+            | Self::Sent { .. }
+            | Self::Cancelled => false,
         }
-        self
     }
 
     /// When something is to be done about it next: sending it, or looking what became of that.
     pub fn due_at(&self) -> Option<DateTime<Utc>> {
         match self {
             Self::Held { until, .. } | Self::Deferred { until, .. } => Some(*until),
-            Self::Attempting { lease_until, .. } => Some(*lease_until),
-            Self::Absent
-            | Self::Sent { .. }
-            | Self::Failed { .. }
-            | Self::Uncertain { .. }
-            | Self::Cancelled { .. } => None,
+            Self::Attempting { lease_until } => Some(*lease_until),
+            Self::Sent { .. } | Self::Failed { .. } | Self::Uncertain { .. } | Self::Cancelled => None,
         }
     }
 
-    /// How it stands: `held`, `sending`, `deferred`, `sent`, `failed`, `uncertain` or `cancelled`; before the first
-    /// fact, nothing.
-    pub fn status(&self) -> Option<&'static str> {
+    /// Its name: `held`, `sending`, `deferred`, `sent`, `failed`, `uncertain` or `cancelled`.
+    pub fn name(&self) -> &'static str {
         match self {
-            Self::Absent => None,
-            Self::Held { .. } => Some("held"),
-            Self::Attempting { .. } => Some("sending"),
-            Self::Deferred { .. } => Some("deferred"),
-            Self::Sent { .. } => Some("sent"),
-            Self::Failed { .. } => Some("failed"),
-            Self::Uncertain { .. } => Some("uncertain"),
-            Self::Cancelled { .. } => Some("cancelled"),
+            Self::Held { .. } => "held",
+            Self::Attempting { .. } => "sending",
+            Self::Deferred { .. } => "deferred",
+            Self::Sent { .. } => "sent",
+            Self::Failed { .. } => "failed",
+            Self::Uncertain { .. } => "uncertain",
+            Self::Cancelled => "cancelled",
         }
     }
 }
@@ -297,49 +267,45 @@ impl Aggregate for Submission {
         match event {
             Event::Submitted(submitted) => {
                 // Held follows in the same breath; until then it waits for its own date.
-                let (sheet, until) = (Box::new(Sheet::of(submitted)), submitted.date);
-                State::Held { sheet, until, scheduled: false }
+                let standing = Standing::Held { until: submitted.date, scheduled: false };
+                State::Wanted { sheet: Box::new(Sheet::of(submitted)), standing }
             }
-            Event::Held(Held { until, scheduled }) => {
-                let failed = state.has_failed();
-                state.next(|mut sheet| {
-                    sheet.hold(failed, scheduled.then_some(*until));
-                    State::Held { sheet, until: *until, scheduled: *scheduled }
-                })
-            }
-            Event::Attempted(Attempted { attempt, lease_until }) => state.next(|mut sheet| {
+            Event::Held(Held { until, scheduled }) => state.next(|sheet, before| {
+                sheet.hold(before.has_failed(), scheduled.then_some(*until));
+                Standing::Held { until: *until, scheduled: *scheduled }
+            }),
+            Event::Attempted(Attempted { attempt, lease_until }) => state.next(|sheet, _| {
                 sheet.attempts = *attempt;
                 sheet.tried = sheet.tried.saturating_add(1);
-                State::Attempting { sheet, lease_until: *lease_until }
+                Standing::Attempting { lease_until: *lease_until }
             }),
-            Event::Deferred(deferred) => state.next(|mut sheet| {
+            Event::Deferred(deferred) => state.next(|sheet, _| {
                 sheet.results.clone_from(&deferred.recipients);
                 let reason = Reason { code: deferred.code.clone(), detail: deferred.detail.clone() };
-                State::Deferred { sheet, until: deferred.until, reason }
+                Standing::Deferred { until: deferred.until, reason }
             }),
-            Event::Sent(sent) => state.next(|mut sheet| {
+            Event::Sent(sent) => state.next(|sheet, _| {
                 sheet.results.clone_from(&sent.recipients);
-                State::Sent { sheet, sent_at: sent.sent_at }
+                Standing::Sent { sent_at: sent.sent_at }
             }),
-            Event::DeliveryFailed(failed) => state.next(|mut sheet| {
+            Event::DeliveryFailed(failed) => state.next(|sheet, _| {
                 sheet.results.clone_from(&failed.recipients);
                 let reason = Reason { code: failed.code.clone(), detail: failed.detail.clone() };
-                State::Failed { sheet, reason }
+                Standing::Failed { reason }
             }),
-            Event::Uncertain(uncertain) => {
-                state.next(|sheet| State::Uncertain { sheet, detail: uncertain.detail.clone() })
-            }
-            Event::Bounced(bounced) => state.with_sheet(|sheet| {
+            Event::Uncertain(uncertain) => state.next(|_, _| Standing::Uncertain { detail: uncertain.detail.clone() }),
+            Event::Bounced(bounced) => state.next(|sheet, standing| {
                 sheet.bounces.insert(bounced.email_id);
+                standing
             }),
-            Event::Cancelled(Cancelled {}) => state.next(|sheet| State::Cancelled { sheet }),
+            Event::Cancelled(Cancelled {}) => state.next(|_, _| Standing::Cancelled),
         }
     }
 
     fn claims(state: &State, id: Uuid, user: UserId) -> Vec<Claim> {
-        let due = state.due_at().map(|at| Claim::ordered(DUE, &[&due_key(at), id.as_bytes()]));
-        let message_id = state.sheet().map(|sheet| message_claim(user, &sheet.message_id));
-        due.into_iter().chain(message_id).collect()
+        let Some((sheet, standing)) = state.wanted() else { return vec![] };
+        let due = standing.due_at().map(|at| Claim::ordered(DUE, &[&due_key(at), id.as_bytes()]));
+        due.into_iter().chain([message_claim(user, &sheet.message_id)]).collect()
     }
 
     fn fields(state: &State) -> Fields {

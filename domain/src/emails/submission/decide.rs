@@ -11,7 +11,7 @@ use orbit_events::{
     },
 };
 
-use super::{ATTEMPTS, BOUNCES, Command, Reason, Rejection, SCHEDULE_DAYS, Sheet, State, Submit};
+use super::{ATTEMPTS, BOUNCES, Command, Reason, Rejection, SCHEDULE_DAYS, Sheet, Standing, State, Submit};
 use crate::{Context, emails::values::cut, values::author};
 
 /// Most characters of what a server said.
@@ -28,35 +28,27 @@ pub(super) fn decide(state: &State, command: Command, context: &Context) -> Fact
             Ok(vec![deferral(under_way(state)?, &reason, recipients, context.now)])
         }
         Command::Sent { recipients, found_in_sent } => sending(state, recipients, found_in_sent, context.now),
-        Command::Fail { reason, recipients } => match state {
-            State::Failed { .. } => Ok(vec![]),
-            State::Absent
-            | State::Held { .. }
-            | State::Attempting { .. }
-            | State::Deferred { .. }
-            | State::Sent { .. }
-            | State::Uncertain { .. }
-            | State::Cancelled { .. } => {
-                let sheet = under_way(state)?;
-                Ok(vec![conclusion(refused(sheet, recipients, &reason), &reason, context.now)])
+        Command::Fail { reason, recipients } => {
+            if let Some((_, Standing::Failed { .. })) = state.wanted() {
+                return Ok(vec![]);
             }
-        },
-        Command::Uncertain { detail } => match state {
-            State::Uncertain { .. } => Ok(vec![]),
-            State::Absent
-            | State::Held { .. }
-            | State::Attempting { .. }
-            | State::Deferred { .. }
-            | State::Sent { .. }
-            | State::Failed { .. }
-            | State::Cancelled { .. } => {
-                under_way(state).map(|_| vec![Uncertain { detail: cut(&detail, DETAIL) }.into()])
+            let recipients = refused(under_way(state)?, recipients, &reason);
+            Ok(vec![conclusion(recipients, &reason, context.now)])
+        }
+        Command::Uncertain { detail } => {
+            if let Some((_, Standing::Uncertain { .. })) = state.wanted() {
+                return Ok(vec![]);
             }
-        },
+            under_way(state).map(|_| vec![Uncertain { detail: cut(&detail, DETAIL) }.into()])
+        }
         Command::Bounce { email_id, recipients } => bounce(state, email_id, recipients),
         Command::Cancel => cancellation(state),
         Command::Retry => retry(state, context.now),
     }
+}
+
+fn wanted(state: &State) -> Result<(&Sheet, &Standing), Rejection> {
+    state.wanted().ok_or(Rejection::NotFound)
 }
 
 /// How long to wait after so many tries: minutes at first, then hours; [`ATTEMPTS`] tries are about two days.
@@ -96,45 +88,44 @@ fn check_far(until: DateTime<Utc>, now: DateTime<Utc>) -> Result<(), Rejection> 
 }
 
 fn rescheduling(state: &State, until: DateTime<Utc>, now: DateTime<Utc>) -> Facts {
-    match state {
-        State::Absent => Err(Rejection::NotFound),
-        State::Held { until: known, scheduled: true, .. } if *known == until => Ok(vec![]),
-        State::Held { .. } | State::Deferred { .. } if until <= now => Err(Rejection::SendInThePast),
-        State::Held { .. } | State::Deferred { .. } => {
+    match wanted(state)?.1 {
+        Standing::Held { until: known, scheduled: true } if *known == until => Ok(vec![]),
+        Standing::Held { .. } | Standing::Deferred { .. } if until <= now => Err(Rejection::SendInThePast),
+        Standing::Held { .. } | Standing::Deferred { .. } => {
             check_far(until, now)?;
             Ok(vec![Held { until, scheduled: true }.into()])
         }
-        State::Attempting { .. } => Err(Rejection::UnderWay),
-        State::Sent { .. } | State::Failed { .. } | State::Uncertain { .. } | State::Cancelled { .. } => {
+        Standing::Attempting { .. } => Err(Rejection::UnderWay),
+        Standing::Sent { .. } | Standing::Failed { .. } | Standing::Uncertain { .. } | Standing::Cancelled => {
             Err(Rejection::Over)
         }
     }
 }
 
 fn beginning(state: &State, lease_until: DateTime<Utc>, now: DateTime<Utc>) -> Facts {
-    match state {
-        State::Absent => Err(Rejection::NotFound),
-        State::Held { until, .. } | State::Deferred { until, .. } if *until > now => Err(Rejection::NotDue),
-        State::Held { sheet, .. } | State::Deferred { sheet, .. } => {
+    let (sheet, standing) = wanted(state)?;
+    match standing {
+        Standing::Held { until, .. } | Standing::Deferred { until, .. } if *until > now => Err(Rejection::NotDue),
+        Standing::Held { .. } | Standing::Deferred { .. } => {
             Ok(vec![Attempted { attempt: sheet.attempts.saturating_add(1), lease_until }.into()])
         }
-        State::Attempting { .. } => Err(Rejection::UnderWay),
-        State::Sent { .. } | State::Failed { .. } | State::Uncertain { .. } | State::Cancelled { .. } => {
+        Standing::Attempting { .. } => Err(Rejection::UnderWay),
+        Standing::Sent { .. } | Standing::Failed { .. } | Standing::Uncertain { .. } | Standing::Cancelled => {
             Err(Rejection::Over)
         }
     }
 }
 
 fn under_way(state: &State) -> Result<&Sheet, Rejection> {
-    match state {
-        State::Absent => Err(Rejection::NotFound),
-        State::Attempting { sheet, .. } => Ok(sheet),
-        State::Held { .. }
-        | State::Deferred { .. }
-        | State::Sent { .. }
-        | State::Failed { .. }
-        | State::Uncertain { .. }
-        | State::Cancelled { .. } => Err(Rejection::NotUnderWay),
+    let (sheet, standing) = wanted(state)?;
+    match standing {
+        Standing::Attempting { .. } => Ok(sheet),
+        Standing::Held { .. }
+        | Standing::Deferred { .. }
+        | Standing::Sent { .. }
+        | Standing::Failed { .. }
+        | Standing::Uncertain { .. }
+        | Standing::Cancelled => Err(Rejection::NotUnderWay),
     }
 }
 
@@ -150,15 +141,17 @@ fn deferral(sheet: &Sheet, reason: &Reason, recipients: Vec<Recipient>, now: Dat
 }
 
 fn sending(state: &State, recipients: Vec<Recipient>, found_in_sent: bool, now: DateTime<Utc>) -> Facts {
-    let sheet = match state {
-        State::Sent { .. } => return Ok(vec![]),
-        State::Uncertain { sheet, .. } => sheet,
-        State::Absent
-        | State::Held { .. }
-        | State::Attempting { .. }
-        | State::Deferred { .. }
-        | State::Failed { .. }
-        | State::Cancelled { .. } => under_way(state)?,
+    let sheet = match wanted(state)? {
+        (_, Standing::Sent { .. }) => return Ok(vec![]),
+        (sheet, Standing::Uncertain { .. }) => sheet,
+        (
+            _,
+            Standing::Held { .. }
+            | Standing::Attempting { .. }
+            | Standing::Deferred { .. }
+            | Standing::Failed { .. }
+            | Standing::Cancelled,
+        ) => under_way(state)?,
     };
     let recipients = complete(sheet, recipients, true, None);
     if recipients.iter().any(|recipient| recipient.accepted) {
@@ -203,7 +196,7 @@ fn told(mut recipients: Vec<Recipient>) -> Vec<Recipient> {
 }
 
 fn bounce(state: &State, email_id: EmailId, mut recipients: Vec<BouncedRecipient>) -> Facts {
-    let sheet = state.sheet().ok_or(Rejection::NotFound)?;
+    let (sheet, _) = wanted(state)?;
     if sheet.bounces.contains(&email_id) || sheet.bounces.len() >= BOUNCES {
         return Ok(vec![]);
     }
@@ -212,23 +205,21 @@ fn bounce(state: &State, email_id: EmailId, mut recipients: Vec<BouncedRecipient
 }
 
 fn cancellation(state: &State) -> Facts {
-    match state {
-        State::Absent => Err(Rejection::NotFound),
-        State::Held { .. } | State::Deferred { .. } | State::Uncertain { .. } => Ok(vec![Cancelled {}.into()]),
-        State::Attempting { .. } => Err(Rejection::UnderWay),
-        State::Sent { .. } | State::Failed { .. } => Err(Rejection::Over),
-        State::Cancelled { .. } => Ok(vec![]),
+    match wanted(state)?.1 {
+        Standing::Held { .. } | Standing::Deferred { .. } | Standing::Uncertain { .. } => Ok(vec![Cancelled {}.into()]),
+        Standing::Attempting { .. } => Err(Rejection::UnderWay),
+        Standing::Sent { .. } | Standing::Failed { .. } => Err(Rejection::Over),
+        Standing::Cancelled => Ok(vec![]),
     }
 }
 
 fn retry(state: &State, now: DateTime<Utc>) -> Facts {
-    match state {
-        State::Absent => Err(Rejection::NotFound),
-        State::Held { .. } => Ok(vec![]),
-        State::Deferred { .. } | State::Failed { .. } | State::Uncertain { .. } => {
+    match wanted(state)?.1 {
+        Standing::Held { .. } => Ok(vec![]),
+        Standing::Deferred { .. } | Standing::Failed { .. } | Standing::Uncertain { .. } => {
             Ok(vec![Held { until: now, scheduled: false }.into()])
         }
-        State::Attempting { .. } => Err(Rejection::UnderWay),
-        State::Sent { .. } | State::Cancelled { .. } => Err(Rejection::Over),
+        Standing::Attempting { .. } => Err(Rejection::UnderWay),
+        Standing::Sent { .. } | Standing::Cancelled => Err(Rejection::Over),
     }
 }

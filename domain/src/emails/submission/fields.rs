@@ -2,29 +2,26 @@
 
 use serde_json::json;
 
-use super::State;
+use super::{Standing, State};
 use crate::Fields;
 
 pub(super) fn fields(state: &State) -> Fields {
-    let (Some(sheet), Some(status)) = (state.sheet(), state.status()) else { return Fields::new() };
-    let (hold_until, scheduled) = match state {
-        State::Held { until, scheduled, .. } => (Some(until), *scheduled),
-        State::Absent
-        | State::Attempting { .. }
-        | State::Deferred { .. }
-        | State::Sent { .. }
-        | State::Failed { .. }
-        | State::Uncertain { .. }
-        | State::Cancelled { .. } => (None, false),
+    let Some((sheet, standing)) = state.wanted() else { return Fields::new() };
+    let (hold_until, scheduled) = match standing {
+        Standing::Held { until, scheduled } => (Some(until), *scheduled),
+        Standing::Attempting { .. }
+        | Standing::Deferred { .. }
+        | Standing::Sent { .. }
+        | Standing::Failed { .. }
+        | Standing::Uncertain { .. }
+        | Standing::Cancelled => (None, false),
     };
-    let (next_attempt_at, sent_at, failure_code, failure_detail) = match state {
-        State::Deferred { until, reason, .. } => (Some(until), None, Some(reason.code.as_str()), Some(&reason.detail)),
-        State::Sent { sent_at, .. } => (None, Some(sent_at), None, None),
-        State::Failed { reason, .. } => (None, None, Some(reason.code.as_str()), Some(&reason.detail)),
-        State::Uncertain { detail, .. } => (None, None, Some("uncertain"), Some(detail)),
-        State::Absent | State::Held { .. } | State::Attempting { .. } | State::Cancelled { .. } => {
-            (None, None, None, None)
-        }
+    let (next_attempt_at, sent_at, failure_code, failure_detail) = match standing {
+        Standing::Deferred { until, reason } => (Some(until), None, Some(reason.code.as_str()), Some(&reason.detail)),
+        Standing::Sent { sent_at } => (None, Some(sent_at), None, None),
+        Standing::Failed { reason } => (None, None, Some(reason.code.as_str()), Some(&reason.detail)),
+        Standing::Uncertain { detail } => (None, None, Some("uncertain"), Some(detail)),
+        Standing::Held { .. } | Standing::Attempting { .. } | Standing::Cancelled => (None, None, None, None),
     };
     Fields::from([
         ("draft_id", json!(sheet.draft_id)),
@@ -36,7 +33,7 @@ pub(super) fn fields(state: &State) -> Fields {
         ("cc", json!(sheet.content.cc)),
         ("bcc", json!(sheet.content.bcc)),
         ("subject", json!(sheet.content.subject)),
-        ("status", json!(status)),
+        ("status", json!(standing.name())),
         ("hold_until", json!(hold_until)),
         ("scheduled", json!(scheduled)),
         ("attempts", json!(sheet.attempts)),

@@ -1,0 +1,200 @@
+//! One folder: opened, compared as far as the server helps with it, and new messages taken in.
+
+use orbit_adapters::{
+    imap::{Fetched, Items, Resync, Selected, Uids},
+    mime,
+};
+use orbit_domain::emails::{
+    email::{Key, Observed, message_claim},
+    folder::Command,
+};
+use orbit_events::emails::folder::ResetObserved;
+
+use super::{
+    Fault,
+    book::{Cursor, Folder, Known, Seen, Stage},
+    session::Session,
+};
+
+/// Messages whose flags or names are asked for at a time.
+const PAGE: usize = 1_000;
+
+/// `\Seen`, as the book writes it.
+pub(super) const READ: i16 = 1;
+/// `\Flagged`, as the book writes it.
+pub(super) const STARRED: i16 = 2;
+
+/// What is different there.
+#[derive(Debug, Default)]
+struct Difference {
+    /// UIDs and flags.
+    flags: Vec<(u32, i16)>,
+    gone: Vec<u32>,
+}
+
+impl Session {
+    /// Compares a folder and takes in what is new. Says whether it could be opened.
+    pub async fn compare(&mut self, folder: &Folder) -> Result<bool, Fault> {
+        let Cursor { uid_validity, modseq, .. } = folder.cursor;
+        let resync = uid_validity.zip(modseq).filter(|_| self.resyncs);
+        let resync = resync.map(|(uid_validity, modseq)| Resync { uid_validity, modseq, known: Uids::new() });
+        let Some(selected) = self.select(folder, resync.as_ref()).await? else {
+            self.pages.folder_failed(folder.folder_id, "select").await?;
+            return Ok(false);
+        };
+        let mut cursor = folder.cursor;
+        if uid_validity != Some(selected.uid_validity) {
+            let before = self.pages.known(folder.folder_id).await?;
+            self.pages.uids_begin_anew(folder.folder_id, selected.uid_validity).await?;
+            cursor = Cursor { uid_validity: Some(selected.uid_validity), uid_next: 1, modseq: None };
+            if !before.is_empty() {
+                self.rematch(folder, &selected, before.len()).await?;
+            }
+        }
+        let known = self.pages.known(folder.folder_id).await?;
+        if !known.is_empty() {
+            let difference = self.difference(folder, &selected, cursor, &known).await?;
+            self.take_over(folder, &known, difference).await?;
+        }
+        self.take_in(folder, &selected, cursor, &known).await?;
+        self.pages.folder_is_in_step(folder.folder_id, selected.highest_modseq, self.store.clock().now()).await?;
+        Ok(true)
+    }
+
+    /// Finds again which message is which e-mail, by the names that their senders gave them. Others are fetched anew,
+    /// and known by their bytes.
+    async fn rematch(&mut self, folder: &Folder, selected: &Selected, before: usize) -> Result<(), Fault> {
+        let all: Vec<u32> = self.client.find(&Uids::range(1..=u32::MAX)).await?.iter().collect();
+        let (mut found, mut done) = (0, 0);
+        for page in all.chunks(PAGE) {
+            self.pages.stage(folder.folder_id, Stage::Rematching, done, all.len() as u64).await?;
+            let names = self.client.fetch(&page.iter().copied().collect(), Items::Names, None).await?.all().await?;
+            let now = self.store.clock().now();
+            let named = names.iter().filter_map(|fetched| {
+                let id = mime::read(fetched.header.as_deref()?, now).message_id?;
+                Some((fetched.uid?, message_claim(self.cause.user, &Key::MessageId(id))))
+            });
+            let (uids, claims): (Vec<_>, Vec<_>) = named.unzip();
+            let holders = self.store.holders(&claims).await?;
+            let again = uids.into_iter().zip(holders);
+            let again: Vec<Seen> =
+                again.filter_map(|(uid, email_id)| Some(Seen { uid, email_id: email_id?, flags: None })).collect();
+            self.pages.are_there(folder.folder_id, &again).await?;
+            found += again.len();
+            done += page.len() as u64;
+            self.pulse.beat();
+        }
+        let reset = ResetObserved {
+            uid_validity: selected.uid_validity,
+            rematched: found as u64,
+            missing: before.saturating_sub(found) as u64,
+        };
+        self.folder_fact(folder.folder_id, Command::ObserveReset(reset)).await
+    }
+
+    /// What differs from what is known: as the server tells, as far as it can; else all is looked at.
+    async fn difference(
+        &mut self,
+        folder: &Folder,
+        selected: &Selected,
+        cursor: Cursor,
+        known: &Known,
+    ) -> Result<Difference, Fault> {
+        let mut difference = Difference::default();
+        match cursor.modseq.zip(selected.highest_modseq) {
+            Some(_) if self.resyncs => {
+                difference.flags = selected.changed.iter().filter_map(flags).collect();
+                difference.gone = known.keys().copied().filter(|uid| selected.vanished.contains(*uid)).collect();
+            }
+            Some((since, now)) => {
+                if since != now {
+                    let all = Uids::range(1..=u32::MAX);
+                    let changed = self.client.fetch(&all, Items::Flags, Some(since)).await?.all().await?;
+                    difference.flags = changed.iter().filter_map(flags).collect();
+                }
+                if since != now || usize::try_from(selected.exists).ok() != Some(known.len()) {
+                    let asked: Vec<u32> = known.keys().copied().collect();
+                    for page in asked.chunks(PAGE) {
+                        let there = self.client.find(&page.iter().copied().collect()).await?;
+                        difference.gone.extend(page.iter().filter(|uid| !there.contains(**uid)));
+                        self.pulse.beat();
+                    }
+                }
+            }
+            None => {
+                let (asked, mut done): (Vec<u32>, u64) = (known.keys().copied().collect(), 0);
+                for page in asked.chunks(PAGE) {
+                    self.pages.stage(folder.folder_id, Stage::Comparing, done, asked.len() as u64).await?;
+                    let uids: Uids = page.iter().copied().collect();
+                    let told = self.client.fetch(&uids, Items::Flags, None).await?.all().await?;
+                    let told: Vec<(u32, i16)> = told.iter().filter_map(flags).collect();
+                    let there: Uids = told.iter().map(|(uid, _)| *uid).collect();
+                    difference.gone.extend(page.iter().filter(|uid| !there.contains(**uid)));
+                    difference.flags.extend(told);
+                    done += page.len() as u64;
+                    self.pulse.beat();
+                }
+            }
+        }
+        Ok(difference)
+    }
+
+    /// What changed there changes here; not where it was changed here too, and the server is still to be told.
+    async fn take_over(&self, folder: &Folder, known: &Known, difference: Difference) -> Result<(), Fault> {
+        let changed = difference.flags.into_iter().filter_map(|(uid, flags)| {
+            let seen = known.get(&uid).filter(|seen| seen.flags != Some(flags))?;
+            Some((*seen, flags))
+        });
+        let changed: Vec<(Seen, i16)> = changed.collect();
+        for page in changed.chunks(PAGE) {
+            let ids: Vec<_> = page.iter().map(|(seen, _)| seen.email_id).collect();
+            let changed_here = self.pages.changed_of(&ids).await?;
+            let news = page.iter().filter(|(seen, _)| !changed_here.contains(&seen.email_id));
+            let news: Vec<_> = news.map(|(seen, now)| (seen.email_id, observed(seen.flags, *now))).collect();
+            self.observe(&news).await?;
+            let seen: Vec<Seen> = page.iter().map(|(seen, now)| Seen { flags: Some(*now), ..*seen }).collect();
+            self.pages.are_there(folder.folder_id, &seen).await?;
+        }
+        for page in difference.gone.chunks(PAGE) {
+            self.pages.are_gone(folder.folder_id, page).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The flags of a message that we care about.
+pub(super) fn flags(fetched: &Fetched) -> Option<(u32, i16)> {
+    let all = fetched.flags.as_ref()?;
+    let has = |name: &str| all.iter().any(|flag| flag.eq_ignore_ascii_case(name));
+    let bit = |name: &str, bit: i16| if has(name) { bit } else { 0 };
+    Some((fetched.uid?, bit("\\Seen", READ) | bit("\\Flagged", STARRED)))
+}
+
+/// What flags say that were others before; if those are not known, all of them.
+pub(super) fn observed(before: Option<i16>, now: i16) -> Observed {
+    let differs = |bit: i16| before.is_none_or(|before| before & bit != now & bit).then_some(now & bit != 0);
+    Observed { read: differs(READ), starred: differs(STARRED), ..Observed::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_changed_there_is_taken_over() {
+        let (read, starred) = |observed: Observed| -> (Option<bool>, Option<bool>) {
+            (observed.read, observed.starred)
+        }(observed(Some(READ), READ | STARRED));
+        assert_eq!((read, starred), (None, Some(true)));
+        let unknown = observed(None, READ);
+        assert_eq!((unknown.read, unknown.starred), (Some(true), Some(false)));
+    }
+
+    #[test]
+    fn flags_are_read_whatever_their_case() {
+        let all = ["\\seen", "$Junk", "\\FLAGGED"].map(str::to_owned).to_vec();
+        let fetched = Fetched { uid: Some(7), flags: Some(all), ..Fetched::default() };
+        assert_eq!(flags(&fetched), Some((7, READ | STARRED)));
+        assert_eq!(flags(&Fetched { uid: Some(7), ..Fetched::default() }), None);
+    }
+}

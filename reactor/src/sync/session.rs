@@ -1,0 +1,109 @@
+//! A connection at work: the server, the book, and the facts that follow.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use orbit_adapters::imap::{Client, Resync, Selected};
+use orbit_domain::emails::{
+    Email, Folder as FolderStream,
+    email::{Command, Observed},
+    folder,
+};
+use orbit_event_store::{EventStore, Mode, Refused, Unit};
+use orbit_events::FolderId;
+use uuid::Uuid;
+
+use super::{
+    Fault,
+    book::{Folder, Pages},
+};
+use crate::ingest::{Cause, Ingest};
+
+/// E-mails in a unit of work.
+const UNIT: usize = 64;
+
+/// Beats with every step, so that somebody notices when there is none.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Pulse(Arc<AtomicU64>);
+
+impl Pulse {
+    /// Something moved.
+    pub fn beat(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often it has beaten.
+    pub fn beats(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// An account that is being kept in step.
+pub(super) struct Session {
+    pub client: Client,
+    /// Whether the server tells what went (QRESYNC).
+    pub resyncs: bool,
+    pub pages: Pages,
+    pub store: EventStore,
+    pub ingest: Ingest,
+    pub cause: Cause,
+    pub pulse: Pulse,
+    /// The folder that is open.
+    pub open: Option<FolderId>,
+    /// E-mails that came in.
+    pub created: u64,
+}
+
+impl Session {
+    /// Opens a folder; `None` if the server does not.
+    pub async fn select(&mut self, folder: &Folder, resync: Option<&Resync>) -> Result<Option<Selected>, Fault> {
+        self.open = None;
+        match self.client.select(&folder.path, resync).await {
+            Ok(selected) => {
+                self.open = Some(folder.folder_id);
+                self.pulse.beat();
+                Ok(Some(selected))
+            }
+            Err(orbit_adapters::net::Fault::Select(_)) => Ok(None),
+            Err(fault) => Err(fault.into()),
+        }
+    }
+
+    /// Records how e-mails are there.
+    pub async fn observe(&self, seen: &[(Uuid, Observed)]) -> Result<(), Fault> {
+        for seen in seen.chunks(UNIT) {
+            let decide = |unit: Unit| async move {
+                for (id, observed) in seen {
+                    match unit.decide::<Email>(*id, Command::Observe(observed.clone())).await {
+                        // What is no e-mail here cannot be one there.
+                        Ok(_) | Err(Refused::Rejected(_)) => {}
+                        Err(Refused::Fault(fault)) => return Err(fault),
+                    }
+                }
+                Ok(())
+            };
+            let origin = self.cause.origin(self.store.clock().now());
+            self.store.transact(origin, Mode::default(), decide).await?;
+            self.pulse.beat();
+        }
+        Ok(())
+    }
+
+    /// Records what is known of a folder.
+    pub async fn folder_fact(&self, id: FolderId, command: folder::Command) -> Result<(), Fault> {
+        let decide = |unit: Unit| {
+            let command = command.clone();
+            async move {
+                match unit.decide::<FolderStream>(id.0, command).await {
+                    Ok(_) | Err(Refused::Rejected(_)) => Ok(()),
+                    Err(Refused::Fault(fault)) => Err(fault),
+                }
+            }
+        };
+        let origin = self.cause.origin(self.store.clock().now());
+        self.store.transact(origin, Mode::default(), decide).await?;
+        Ok(())
+    }
+}

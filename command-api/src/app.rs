@@ -40,6 +40,7 @@ use crate::{
     exports,
     passwords::Passwords,
     problems,
+    reactor::Reactor,
     routes::{self, FirstLists},
     sessions::Sessions,
     state::{AppState, Inner},
@@ -85,6 +86,8 @@ pub struct Parts {
     pub refresh_ttl: TimeDelta,
     /// How long who asked to be forgotten may change their mind.
     pub erasure_grace: TimeDelta,
+    /// Messages and files. Without it, what is to be stored there is answered 501.
+    pub blobs: Option<Blobs>,
     /// What bounds the batcher.
     pub limits: Limits,
     /// What the relay keeps in `JetStream`.
@@ -114,13 +117,14 @@ impl App {
         postgres::observe(pool.clone(), POOL, shutdown);
         store.announce(nats.clone(), &nats_prefix, shutdown);
         // One relay is active at a time, whoever has the lock; the others stand by.
+        let reactor = Reactor::new(nats.clone(), &nats_prefix);
         let relay = Relay::new(pool.clone(), nats.clone(), nats_prefix, parts.history);
         shutdown.spawn("log.relay", relay.run(shutdown.clone()));
         // As with the relay.
         let sealer = Sealer::new(pool.clone(), parts.proof_key, clock, store.appended());
         shutdown.spawn("log.seal", sealer.run(shutdown.clone()));
         let guard = Guard::with_api_tokens(verifier, user_limit, Arc::new(LoggedApiTokens(store.clone())));
-        let state = AppState::new(Inner {
+        let mut state = AppState::new(Inner {
             store,
             signer,
             passwords: Passwords::new().map_err(Fault::Passwords)?,
@@ -131,25 +135,29 @@ impl App {
             erasure_grace: parts.erasure_grace,
             erasures: erasures::Wake::default(),
             exports: exports::Wake::default(),
+            reactor,
         });
-        shutdown.spawn("users.export", exports::run(state.store.clone(), state.exports.clone(), shutdown.clone()));
-        let erasures = Erasures { store: state.store.clone(), sessions: state.sessions.clone() };
+        state.mail_mut().blobs = parts.blobs.clone();
+        let exporting =
+            exports::run(state.store.clone(), parts.blobs.clone(), state.exports.clone(), shutdown.clone());
+        shutdown.spawn("users.export", exporting);
+        let erasures = Erasures { store: state.store.clone(), sessions: state.sessions.clone(), blobs: parts.blobs };
         shutdown.spawn("users.erase", erasures.clone().run(state.erasures.clone(), shutdown.clone()));
         let (login_limit, refresh_limit) = (parts.login_limit, parts.refresh_limit);
         Ok(Self { state, erasures, guard, login_limit, refresh_limit, pool, nats })
-    }
-
-    /// The same with a store of messages and files. Without it, what is to be stored there is answered 501.
-    #[must_use]
-    pub fn with_blobs(mut self, blobs: Blobs) -> Self {
-        self.state.mail_mut().blobs = Some(blobs);
-        self
     }
 
     /// The same, and messages are held so long before they are sent.
     #[must_use]
     pub fn with_send_hold(mut self, hold: TimeDelta) -> Self {
         self.state.mail_mut().send_hold = hold;
+        self
+    }
+
+    /// The same, and no larger mailbox is taken in, in bytes.
+    #[must_use]
+    pub fn with_import_limit(mut self, limit: u64) -> Self {
+        self.state.mail_mut().import_limit = limit;
         self
     }
 
@@ -255,13 +263,12 @@ pub async fn run(listener: TcpListener, config: Config, told: Description, shutd
         refresh_limit: RateLimiter::new("refresh", config.http.rate_refresh),
         refresh_ttl: TimeDelta::seconds(config.auth.refresh_token_ttl_s.into()),
         erasure_grace: config.erasure.grace(),
+        blobs,
         limits: Limits::default(),
         history: History::default(),
     };
-    let mut app = App::start(parts, &shutdown).await?.with_send_hold(config.mail.send_hold());
-    if let Some(blobs) = blobs {
-        app = app.with_blobs(blobs);
-    }
+    let app = App::start(parts, &shutdown).await?;
+    let app = app.with_send_hold(config.mail.send_hold()).with_import_limit(config.mail.import_limit_bytes);
     let router = Router::from(app.routes())
         .merge(health::router(app.probes()))
         .merge(told.router())

@@ -11,6 +11,7 @@ mod error;
 mod exports;
 mod passwords;
 mod problems;
+mod reactor;
 mod routes;
 mod sessions;
 mod state;

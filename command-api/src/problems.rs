@@ -118,6 +118,10 @@ edge! {
         "Send or discard one before beginning another.";
     CONFLICT "too_many_attachments", "Too many files wait to be sent",
         "Discard one that is no longer needed before uploading another.";
+    CONFLICT "too_many_imports", "Too many mailboxes are being taken in",
+        "Wait until one is done, or cancel it, before bringing another.";
+    CONFLICT "import_ended", "The import has ended",
+        "It is complete, failed, or was cancelled: there is nothing left to stop.";
     UNPROCESSABLE_ENTITY "not_in_list", "The neighbour stands in another list",
         "`before_id` and `after_id` name a task of the list that the task is to stand in.";
     UNPROCESSABLE_ENTITY "own_neighbour", "Nothing is its own neighbour",

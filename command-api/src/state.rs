@@ -10,10 +10,14 @@ use orbit_platform::{
     problem::ApiError,
 };
 
-use crate::{erasures, exports, passwords::Passwords, routes::FirstLists, sessions::Sessions};
+use crate::{
+    erasures, exports, passwords::Passwords, reactor::Reactor, routes::FirstLists, sessions::Sessions,
+};
 
 /// How long a message is held before it is sent, where nobody says otherwise.
 const SEND_HOLD: TimeDelta = TimeDelta::seconds(10);
+/// The largest mailbox in bytes, where nobody says otherwise.
+const IMPORT_LIMIT: u64 = 4 * 1024 * 1024 * 1024;
 
 /// What every handler has at hand. Clones share it.
 #[derive(Clone)]
@@ -26,6 +30,8 @@ pub struct Mail {
     pub blobs: Option<Blobs>,
     /// How long a message is held before it is sent.
     pub send_hold: TimeDelta,
+    /// The largest mailbox that is taken in, in bytes.
+    pub import_limit: u64,
 }
 
 /// The parts of an [`AppState`].
@@ -50,12 +56,14 @@ pub struct Inner {
     pub erasures: erasures::Wake,
     /// Told of archives that were asked for.
     pub exports: exports::Wake,
+    /// Told of mailboxes that are to be taken in.
+    pub reactor: Reactor,
 }
 
 impl AppState {
     /// Shares the parts.
     pub fn new(inner: Inner) -> Self {
-        Self(Arc::new(inner), Mail { blobs: None, send_hold: SEND_HOLD })
+        Self(Arc::new(inner), Mail { blobs: None, send_hold: SEND_HOLD, import_limit: IMPORT_LIMIT })
     }
 
     /// What e-mail needs beside the log.

@@ -126,6 +126,11 @@ impl<P> WriteRequest<P> {
         self.request_id.0.to_string()
     }
 
+    /// Whether it may be a repetition.
+    pub fn has_key(&self) -> bool {
+        self.key.is_some()
+    }
+
     /// Refuses (400) a request without an idempotency key.
     pub fn require_key(&self) -> Result<(), ApiError> {
         self.key.as_ref().map(|_| ()).ok_or_else(ApiError::idempotency_key_required)

@@ -197,6 +197,9 @@ pub struct MailArgs {
     /// For how many seconds a message that is to be sent can still be taken back
     #[arg(long, env = "ORBIT_SEND_HOLD_S", default_value_t = 10, value_parser = clap::value_parser!(u16).range(0..=600))]
     pub send_hold_s: u16,
+    /// The largest mailbox that can be uploaded, in bytes
+    #[arg(long, env = "ORBIT_IMPORT_LIMIT_BYTES", default_value_t = 4 * 1024 * 1024 * 1024)]
+    pub import_limit_bytes: u64,
 }
 
 impl MailArgs {

@@ -5,6 +5,7 @@ mod bodies;
 mod compose;
 mod drafts;
 mod folders;
+mod import;
 mod marks;
 mod operation;
 mod place;
@@ -39,6 +40,8 @@ pub fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(send::cancel))
         .routes(routes!(send::retry))
         .routes(routes!(send::reschedule))
+        .routes(routes!(import::import))
+        .routes(routes!(import::cancel))
         .routes(routes!(uploads::upload))
         .routes(routes!(uploads::discard))
         .routes(routes!(marks::edit, marks::delete))

@@ -19,6 +19,7 @@ COPY testing/Cargo.toml testing/
 COPY command-api/Cargo.toml command-api/
 COPY projector/Cargo.toml projector/
 COPY query-api/Cargo.toml query-api/
+COPY reactor/Cargo.toml reactor/
 COPY orbit/Cargo.toml orbit/
 COPY system-tests/Cargo.toml system-tests/
 RUN for room in */; do mkdir -p "$room/src" && touch "$room/src/lib.rs"; done \

@@ -116,6 +116,30 @@ impl Log {
         Ok(rows.into_iter().map(Stored::from).collect())
     }
 
+    /// Facts of some categories with `after < position <= upto` without what they say, in order, at most `limit`.
+    pub async fn envelopes(
+        &self,
+        categories: &[&str],
+        after: i64,
+        upto: i64,
+        limit: i64,
+    ) -> Result<Vec<Envelope>, Fault> {
+        let rows = sqlx::query_as!(
+            Row,
+            r#"SELECT position, event_id, user_id, partition, category, stream_id, version, type AS wire_type,
+                      schema_version, ''::bytea AS "data!", metadata AS "metadata: Json<Metadata>", recorded_at
+               FROM log.events WHERE position > $1 AND position <= $2 AND category = ANY($3) ORDER BY position LIMIT $4"#,
+            after,
+            upto,
+            categories as &[&str],
+            limit
+        )
+        .fetch_all(&self.pool)
+        .await
+        .map_err(Fault::database("read the envelopes of facts"))?;
+        Ok(rows.into_iter().map(|row| Stored::from(row).envelope).collect())
+    }
+
     /// Facts of one stream after `version`, in order, at most `limit`.
     pub async fn stream(&self, stream_id: Uuid, version: i64, limit: i64) -> Result<Vec<Stored>, Fault> {
         let rows = sqlx::query_as!(

@@ -144,7 +144,7 @@ impl EventStore {
         let (mut entry, from_cache) = self.entry::<A>(id, None).await?;
         if from_cache
             && let Some(known) = &entry
-            && !self.stale(&[(id, known.version)]).await?.is_empty()
+            && !self.moved(&[(id, known.version)]).await?.is_empty()
         {
             entry = self.read::<A>(id, None).await?;
         }
@@ -356,7 +356,7 @@ impl EventStore {
     }
 
     /// Those of these streams that have another version by now.
-    pub(crate) async fn stale(&self, read: &[(Uuid, i64)]) -> Result<Vec<Uuid>, Fault> {
+    pub async fn moved(&self, read: &[(Uuid, i64)]) -> Result<Vec<Uuid>, Fault> {
         if read.is_empty() {
             return Ok(Vec::new());
         }

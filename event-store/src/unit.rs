@@ -277,7 +277,7 @@ impl Unit {
             let touched = self.touched();
             touched.iter().filter(|t| t.from_cache).map(|t| (t.id, t.base)).collect()
         };
-        let stale = self.0.store.stale(&read).await?;
+        let stale = self.0.store.moved(&read).await?;
         Ok(stale.is_empty())
     }
 

@@ -1,14 +1,17 @@
 //! The reactor: what Orbit does by itself and towards others. Never replayed.
 //!
 //! In reading order: [`app`] (what it is made of) · [`ingest`] (messages become e-mails, whoever brings them) ·
-//! [`imports`] (mailboxes that users bring) · `sweep` (what nobody may read any more is deleted). Kept here: invariant 7.
+//! [`imports`] (mailboxes that users bring) · [`sync`] (mailboxes elsewhere and here in
+//! step, both ways) · `sweep` (what nobody may read any more is deleted). Kept here: invariant 7.
 
 pub mod app;
 mod blobs;
 mod config;
 pub mod imports;
 pub mod ingest;
+mod servers;
 pub mod sweep;
+pub mod sync;
 mod wake;
 
 pub use app::{Deps, Fault, ROLE, run, start};

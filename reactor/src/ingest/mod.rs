@@ -56,6 +56,17 @@ pub struct Cause {
     pub again: Again,
 }
 
+impl Cause {
+    /// What facts say of where they come from.
+    pub(crate) fn origin(&self, now: DateTime<Utc>) -> Origin {
+        let Self { user, actor, correlation_id, again: _ } = *self;
+        Origin {
+            context: Context { now, user_id: user, actor },
+            metadata: Metadata { actor, correlation_id, causation_id: None, session_id: None, traceparent: None },
+        }
+    }
+}
+
 /// What became of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
@@ -157,10 +168,6 @@ impl Ingest {
     }
 
     fn origin(&self, cause: &Cause) -> Origin {
-        let Cause { user, actor, correlation_id, again: _ } = *cause;
-        Origin {
-            context: Context { now: self.store.clock().now(), user_id: user, actor },
-            metadata: Metadata { actor, correlation_id, causation_id: None, session_id: None, traceparent: None },
-        }
+        cause.origin(self.store.clock().now())
     }
 }

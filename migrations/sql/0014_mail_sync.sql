@@ -72,6 +72,7 @@ CREATE TABLE work.mail_missing (
     user_id        uuid NOT NULL,
     PRIMARY KEY (connection_id, email_id)
 );
+CREATE INDEX mail_missing_email ON work.mail_missing (email_id);
 CREATE INDEX mail_missing_user ON work.mail_missing (user_id);
 COMMENT ON TABLE work.mail_missing IS 'E-mails that are no more where they lay there. Whether they were moved or deleted tells the next complete pass.';
 

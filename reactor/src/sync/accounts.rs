@@ -6,17 +6,14 @@ use chrono::TimeDelta;
 use orbit_adapters::imap::{Client, Idle};
 use orbit_domain::{
     emails::email::Again,
-    users::{
-        Connection,
-        connection::{self, Command},
-    },
+    users::{Connection, connection::Command},
 };
 use orbit_event_store::{EventStore, Mode, Refused, Unit};
 use orbit_events::{Actor, UserId, emails::Role};
 use orbit_platform::{ids, random, shutdown::Shutdown};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, watch},
-    time::{Instant, sleep, sleep_until, timeout},
+    time::{Instant, sleep, sleep_until},
 };
 use uuid::Uuid;
 
@@ -41,8 +38,6 @@ const BEAT: Duration = Duration::from_secs(15);
 const STUCK: Duration = Duration::from_mins(10);
 /// Servers end waiting after half an hour (RFC 2177).
 const IDLE: Duration = Duration::from_mins(25);
-/// How long leaving may take.
-const LEAVE: Duration = Duration::from_secs(2);
 /// The first pause after a failure; each next one is twice as long.
 const PAUSE: TimeDelta = TimeDelta::seconds(5);
 /// The longest pause.
@@ -272,10 +267,8 @@ impl Worker {
                     return Ok(());
                 }
                 match unit.decide::<Connection>(id, command).await {
-                    Ok(_) | Err(Refused::Rejected(connection::Rejection::NotFound | connection::Rejection::Disconnected)) => {
-                        Ok(())
-                    }
-                    Err(Refused::Rejected(_)) => Ok(()),
+                    // Disconnected meanwhile.
+                    Ok(_) | Err(Refused::Rejected(_)) => Ok(()),
                     Err(Refused::Fault(fault)) => Err(fault),
                 }
             }

@@ -23,7 +23,7 @@ const PAGE: i64 = 100;
 enum Told {
     /// It has it as it is here.
     Yes,
-    /// Its UIDs mean something else by now: the next pass finds out what.
+    /// It is not known where the e-mail lies there: the next pass finds out.
     NotYet,
 }
 
@@ -62,6 +62,9 @@ impl Session {
     async fn tell_of(&mut self, folders: &[Folder], changed: &Changed) -> Result<Told, Fault> {
         let Some(email) = self.store.load::<Email>(changed.email_id).await? else { return Ok(Told::Yes) };
         let places = self.pages.places(changed.email_id).await?;
+        if places.is_empty() && self.pages.is_missing(changed.email_id).await? {
+            return Ok(Told::NotYet);
+        }
         match &email.state {
             State::Absent => Ok(Told::Yes),
             State::Deleted { .. } => self.delete_there(folders, &places).await,
@@ -124,11 +127,13 @@ impl Session {
             return Ok(Told::NotYet);
         }
         let placed = self.client.move_to(&one(seen.uid), &target.path).await?;
-        self.pages.was_taken_away(*folder_id, seen.uid).await?;
-        // If the server does not say where it lies now, the next pass finds it and knows it.
         let placed = placed.filter(|placed| target.cursor.uid_validity == Some(placed.uid_validity));
         if let Some(uid) = placed.and_then(|placed| placed.uids.iter().next()) {
+            self.pages.was_taken_away(*folder_id, seen.uid).await?;
             self.pages.are_there(wanted, &[Seen { uid, ..*seen }]).await?;
+        } else {
+            // The server does not say where it lies now: the next pass finds out.
+            self.pages.are_gone(*folder_id, &[seen.uid]).await?;
         }
         Ok(Told::Yes)
     }

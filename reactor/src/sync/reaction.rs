@@ -197,7 +197,10 @@ async fn changes(connection: &mut PgConnection, facts: &[Envelope]) -> sqlx::Res
         "INSERT INTO work.mail_outbound AS o (connection_id, email_id, user_id, position)
          SELECT u.connection_id, u.email_id, u.user_id, max(c.position)
          FROM unnest($1::uuid[], $2::uuid[], $3::bigint[]) AS c (email_id, by, position)
-         JOIN work.mail_uids u ON u.email_id = c.email_id AND u.connection_id IS DISTINCT FROM c.by
+         JOIN LATERAL (
+             SELECT connection_id, email_id, user_id FROM work.mail_uids k WHERE k.email_id = c.email_id
+             UNION SELECT connection_id, email_id, user_id FROM work.mail_missing m WHERE m.email_id = c.email_id
+         ) u ON u.connection_id IS DISTINCT FROM c.by
          GROUP BY u.connection_id, u.email_id, u.user_id
          ON CONFLICT (connection_id, email_id) DO UPDATE
              SET position = greatest(o.position, excluded.position), attempts = 0",

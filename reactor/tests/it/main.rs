@@ -5,4 +5,5 @@
 mod imports;
 mod ingest;
 mod sweep;
+mod sync;
 mod world;

@@ -14,7 +14,7 @@ use uuid::Uuid;
 pub(super) use accounts::{Account, Phase};
 pub(super) use folders::{Cursor, Folder, Stage};
 pub(super) use outbound::Changed;
-pub(super) use uids::{Known, Lost, Seen};
+pub(super) use uids::{Known, Seen};
 
 /// The book of all accounts.
 #[derive(Debug, Clone)]

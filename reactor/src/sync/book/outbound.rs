@@ -32,17 +32,6 @@ impl Pages {
         .map_err(Fault::database("list what was changed here"))
     }
 
-    /// Whether anything was changed here.
-    pub async fn is_anything_changed(&self) -> Result<bool, Fault> {
-        sqlx::query_scalar!(
-            r#"SELECT EXISTS (SELECT FROM work.mail_outbound WHERE connection_id = $1) AS "changed!""#,
-            self.connection_id
-        )
-        .fetch_one(&self.pool)
-        .await
-        .map_err(Fault::database("ask whether anything was changed here"))
-    }
-
     /// Those of these e-mails that were changed here: what the server says of them is older than that.
     pub async fn changed_of(&self, emails: &[Uuid]) -> Result<HashSet<Uuid>, Fault> {
         let changed = sqlx::query_scalar!(

@@ -132,6 +132,18 @@ impl Pages {
         Ok(lost.collect())
     }
 
+    /// Whether it is not known where this e-mail lies.
+    pub async fn is_missing(&self, email_id: Uuid) -> Result<bool, Fault> {
+        sqlx::query_scalar!(
+            r#"SELECT EXISTS (SELECT FROM work.mail_missing WHERE connection_id = $1 AND email_id = $2) AS "missing!""#,
+            self.connection_id,
+            email_id
+        )
+        .fetch_one(&self.pool)
+        .await
+        .map_err(Fault::database("ask whether an e-mail is missing"))
+    }
+
     /// Whether anything is missing.
     pub async fn is_anything_missing(&self) -> Result<bool, Fault> {
         sqlx::query_scalar!(

@@ -1,0 +1,421 @@
+//! Mailboxes elsewhere and here are kept in step, with real servers: pymap, which can little, and dovecot, which can
+//! nearly everything.
+
+use std::time::Duration;
+
+use orbit_adapters::{
+    imap::{Client, Uids},
+    net::{Login, Roots, Security, Server},
+};
+use orbit_domain::{
+    emails::{
+        Email, Folder,
+        email::{Command, Key, Present, message_claim},
+        folder,
+    },
+    users::{
+        Connection,
+        connection::{self, Account, Mail, MailEdit},
+    },
+};
+use orbit_event_store::{Mode, Refused, Unit};
+use orbit_events::{
+    ConnectionId,
+    emails::{Role, Where},
+    users::connection::Kind,
+};
+use orbit_platform::{ids, shutdown::Shutdown};
+use orbit_reactor::{
+    Deps,
+    sync::{self, Settings},
+};
+use orbit_testing::{
+    eventually,
+    peers::{ImapServer, PASSWORD, USER},
+};
+use uuid::Uuid;
+
+use crate::world::{Mailbox, SOON, World, message, start};
+
+/// How often all of an account is compared in these tests.
+const POLL: Duration = Duration::from_millis(500);
+
+/// Runs a test against both, as far as both are there.
+macro_rules! both {
+    ($($name:ident)*) => {$(
+        mod $name {
+            #[tokio::test]
+            async fn with_pymap() {
+                super::tests::$name(&orbit_testing::peers::pymap().await).await;
+            }
+
+            #[tokio::test]
+            async fn with_dovecot() {
+                if let Some(server) = orbit_testing::peers::dovecot().await {
+                    super::tests::$name(&server).await;
+                }
+            }
+        }
+    )*};
+}
+
+both! {
+    what_lies_there_comes_here_once
+    marks_go_both_ways
+    what_is_moved_is_moved_on_both_sides
+    what_is_deleted_is_deleted_on_both_sides
+    numbers_that_begin_anew_lose_and_double_nothing
+    a_wrong_password_is_told_and_a_right_one_mends_it
+    a_thousand_messages_are_taken_in_by_two_workers
+}
+
+/// An account, and somebody who keeps it in step.
+struct Synced {
+    world: World,
+    mailbox: Mailbox,
+    connection: Uuid,
+    life: Shutdown,
+    deps: Deps,
+    settings: Settings,
+}
+
+impl Synced {
+    async fn new(port: u16, password: &str) -> Self {
+        let world = World::new().await;
+        let life = Shutdown::new();
+        let store = world.store(&life).await;
+        let mailbox = Mailbox::new(&world, &store).await;
+        let nats = orbit_testing::nats().await;
+        let deps = Deps {
+            store: store.clone(),
+            nats: nats.client().clone(),
+            prefix: nats.prefix().to_owned(),
+            blobs: world.blobs.clone(),
+        };
+        let settings = Settings { poll: POLL, roots: Roots::new(None).unwrap(), private_hosts: true };
+        let connection = ids::new_event_id();
+        let mail = Mail { security: Some("plain"), ..Mail::default() };
+        let account =
+            Account::parse(Kind::Imap, "Work", "127.0.0.1", Some(port), Some(USER), Some(password), mail).unwrap();
+        let synced = Self { world, mailbox, connection, life, deps, settings };
+        synced.connection(connection::Command::Connect(Box::new(account))).await;
+        synced
+    }
+
+    /// One more process that keeps accounts in step.
+    fn keep(&self) {
+        sync::start(&self.deps, self.settings.clone(), &self.life);
+    }
+
+    async fn connection(&self, command: connection::Command) {
+        let id = self.connection;
+        let decide = |unit: Unit| {
+            let command = command.clone();
+            async move { unit.decide::<Connection>(id, command).await.map(drop) }
+        };
+        let origin = orbit_reactor_origin(&self.mailbox);
+        let done: Result<_, Refused<connection::Rejection>> =
+            self.mailbox.store.transact(origin, Mode::default(), decide).await;
+        done.unwrap();
+    }
+
+    /// The e-mail that a message is.
+    async fn email(&self, id: &str) -> Option<Uuid> {
+        let claim = message_claim(self.mailbox.cause.user, &Key::MessageId(format!("{id}@example.org")));
+        self.mailbox.store.holder(&claim).await.unwrap()
+    }
+
+    /// The e-mail that a message is, as soon as it is one.
+    async fn arrived(&self, id: &str) -> Uuid {
+        eventually(SOON, || self.email(id)).await
+    }
+
+    /// How an e-mail is, unless it was deleted.
+    async fn present(&self, id: Uuid) -> Option<Present> {
+        let email = self.mailbox.store.load::<Email>(id).await.unwrap()?;
+        email.state.present().cloned()
+    }
+
+    async fn count(&self, sql: &'static str) -> i64 {
+        sqlx::query_scalar(sql).fetch_one(self.world.database.pool()).await.unwrap()
+    }
+
+    async fn received(&self) -> i64 {
+        self.count("SELECT count(*) FROM log.events WHERE type = 'emails.received'").await
+    }
+
+    /// Waits until nothing is left to be told to the server.
+    async fn told(&self) {
+        eventually(SOON, || async {
+            let read = self.count("SELECT position - (SELECT position FROM log.head) FROM work.reactions").await;
+            read == 0 && self.count("SELECT count(*) FROM work.mail_outbound").await == 0
+        })
+        .await;
+    }
+
+    /// Waits until all was compared anew.
+    async fn compared(&self) {
+        let sql = "SELECT coalesce(max(synced_at), '-infinity')::text FROM work.mail_accounts";
+        let at = || async { sqlx::query_scalar::<_, String>(sql).fetch_one(self.world.database.pool()).await.unwrap() };
+        // The pass that ends next may have begun before.
+        for _ in 0..2 {
+            let before = at().await;
+            eventually(SOON, || async { at().await != before }).await;
+        }
+    }
+}
+
+impl Drop for Synced {
+    fn drop(&mut self) {
+        self.life.trigger();
+    }
+}
+
+fn orbit_reactor_origin(mailbox: &Mailbox) -> orbit_event_store::Origin {
+    use orbit_events::{Actor, Metadata};
+    let actor = Actor::User;
+    orbit_event_store::Origin {
+        context: orbit_domain::Context { now: mailbox.store.clock().now(), user_id: mailbox.cause.user, actor },
+        metadata: Metadata {
+            actor,
+            correlation_id: Uuid::nil(),
+            causation_id: None,
+            session_id: None,
+            traceparent: None,
+        },
+    }
+}
+
+async fn client(server: &ImapServer) -> Client {
+    let login = Login { username: USER.to_owned(), secret: PASSWORD.to_owned().into() };
+    let server = Server {
+        host: "127.0.0.1".to_owned(),
+        port: server.port,
+        security: Security::Plain,
+        login: Some(login),
+        roots: Roots::new(None).unwrap(),
+        private_hosts: true,
+        timeout: Duration::from_secs(20),
+    };
+    Client::connect(&server).await.unwrap()
+}
+
+async fn append(client: &mut Client, folder: &[u8], flags: &[&str], id: &str) {
+    client.append(folder, flags, start(), &message(id, "Hello")).await.unwrap();
+}
+
+/// Where a message lies in the open folder.
+async fn uid(client: &mut Client, folder: &[u8], id: &str) -> Uids {
+    client.select(folder, None).await.unwrap();
+    client.find_message(&format!("{id}@example.org")).await.unwrap()
+}
+
+async fn flags(client: &mut Client, folder: &[u8], id: &str) -> Vec<String> {
+    let uids = uid(client, folder, id).await;
+    let fetched = client.fetch(&uids, orbit_adapters::imap::Items::Flags, None).await.unwrap().all().await.unwrap();
+    let mut flags = fetched.into_iter().next().and_then(|fetched| fetched.flags).unwrap_or_default();
+    flags.retain(|flag| flag != "\\Recent");
+    flags.sort();
+    flags
+}
+
+mod tests {
+    use super::*;
+
+    pub async fn what_lies_there_comes_here_once(server: &ImapServer) {
+        let mut there = client(server).await;
+        there.create(b"Projects").await.unwrap();
+        append(&mut there, b"INBOX", &["\\Seen"], "read").await;
+        append(&mut there, b"INBOX", &["\\Flagged"], "starred").await;
+        append(&mut there, b"Projects", &[], "filed").await;
+        there.append(b"INBOX", &[], start(), b"no header at all").await.unwrap();
+        let synced = Synced::new(server.port, PASSWORD).await;
+        synced.keep();
+        let (read, starred, filed) =
+            (synced.arrived("read").await, synced.arrived("starred").await, synced.arrived("filed").await);
+        eventually(SOON, || async { synced.received().await == 4 }).await;
+        let read = synced.present(read).await.unwrap();
+        assert_eq!((read.is_read, read.is_starred, read.place.role), (true, false, Role::Inbox));
+        let starred = synced.present(starred).await.unwrap();
+        assert_eq!((starred.is_read, starred.is_starred), (false, true));
+        let filed = synced.present(filed).await.unwrap();
+        assert_eq!(filed.place.role, Role::Other);
+        let folder = synced.mailbox.store.load::<Folder>(filed.place.folder_id.0).await.unwrap().unwrap();
+        let folder::State::Present(folder) = &folder.state else { panic!("{folder:?}") };
+        assert_eq!((&*folder.name, folder.connection_id), ("Projects", Some(ConnectionId(synced.connection))));
+        let known = synced.mailbox.store.load::<Connection>(synced.connection).await.unwrap().unwrap();
+        assert!(eventually(SOON, || async {
+            let known = synced.mailbox.store.load::<Connection>(synced.connection).await.unwrap().unwrap();
+            known.state.present().unwrap().cursor.clone()
+        })
+        .await
+        .contains(':'));
+        assert_eq!(known.state.present().unwrap().failure, None);
+        // What comes later is told at once, or found by the next pass; all that was there stays what it is.
+        append(&mut there, b"INBOX", &[], "later").await;
+        synced.arrived("later").await;
+        synced.compared().await;
+        assert_eq!(synced.received().await, 5);
+    }
+
+    pub async fn marks_go_both_ways(server: &ImapServer) {
+        let mut there = client(server).await;
+        append(&mut there, b"INBOX", &[], "a").await;
+        append(&mut there, b"INBOX", &["\\Seen", "\\Flagged"], "b").await;
+        let synced = Synced::new(server.port, PASSWORD).await;
+        synced.keep();
+        let (a, b) = (synced.arrived("a").await, synced.arrived("b").await);
+        synced.mailbox.command(a, Command::Mark { read: Some(true), starred: Some(true) }).await;
+        eventually(SOON, async || flags(&mut client(server).await, b"INBOX", "a").await == ["\\Flagged", "\\Seen"]).await;
+        synced.told().await;
+        let uids = uid(&mut there, b"INBOX", "b").await;
+        there.store(&uids, false, &["\\Seen", "\\Flagged"]).await.unwrap();
+        eventually(SOON, || async {
+            synced.present(b).await.is_some_and(|email| !email.is_read && !email.is_starred)
+        })
+        .await;
+        synced.compared().await;
+        let a = synced.present(a).await.unwrap();
+        assert!(a.is_read && a.is_starred, "the server's word of before has undone what was done here");
+        let by: i64 = synced.count("SELECT count(*) FROM log.events WHERE type IN ('emails.unread', 'emails.unstarred') AND metadata->'actor'->>'type' = 'integration'").await;
+        assert_eq!(by, 2);
+    }
+
+    pub async fn what_is_moved_is_moved_on_both_sides(server: &ImapServer) {
+        let mut there = client(server).await;
+        there.create(b"Old").await.unwrap();
+        for id in ["a", "b", "c", "d"] {
+            append(&mut there, b"INBOX", &[], id).await;
+        }
+        let synced = Synced::new(server.port, PASSWORD).await;
+        synced.keep();
+        let [a, b, c] = [synced.arrived("a").await, synced.arrived("b").await, synced.arrived("c").await];
+        synced.arrived("d").await;
+        synced.compared().await;
+        // There.
+        let uids = uid(&mut there, b"INBOX", "a").await;
+        there.move_to(&uids, b"Old").await.unwrap();
+        let old = eventually(SOON, || async {
+            synced.present(a).await.map(|email| email.place).filter(|place| place.role == Role::Other)
+        })
+        .await;
+        // Here: to a folder, to the archive, and back.
+        synced.mailbox.command(b, Command::Move(Where { folder_id: old.folder_id, role: Role::Other })).await;
+        synced.mailbox.command(c, Command::Archive).await;
+        synced.told().await;
+        assert!(!uid(&mut there, b"Old", "b").await.is_empty());
+        assert!(uid(&mut there, b"INBOX", "b").await.is_empty());
+        assert!(!uid(&mut there, b"Archive", "c").await.is_empty());
+        synced.mailbox.command(c, Command::Unarchive(None)).await;
+        synced.told().await;
+        assert!(!uid(&mut there, b"INBOX", "c").await.is_empty());
+        synced.compared().await;
+        synced.compared().await;
+        assert_eq!((synced.received().await, synced.email("c").await), (4, Some(c)));
+        let c = synced.present(c).await.unwrap();
+        assert_eq!((c.role(), c.trashed_at), (Role::Inbox, None));
+    }
+
+    pub async fn what_is_deleted_is_deleted_on_both_sides(server: &ImapServer) {
+        let mut there = client(server).await;
+        for id in ["a", "b", "c"] {
+            append(&mut there, b"INBOX", &[], id).await;
+        }
+        let synced = Synced::new(server.port, PASSWORD).await;
+        synced.keep();
+        let [a, b, c] = [synced.arrived("a").await, synced.arrived("b").await, synced.arrived("c").await];
+        synced.compared().await;
+        let uids = uid(&mut there, b"INBOX", "a").await;
+        there.delete(&uids).await.unwrap();
+        eventually(SOON, || async { synced.present(a).await.is_none() }).await;
+        synced.mailbox.command(b, Command::Trash).await;
+        synced.told().await;
+        assert!(!uid(&mut there, b"Trash", "b").await.is_empty());
+        synced.mailbox.command(b, Command::Delete).await;
+        synced.told().await;
+        assert!(uid(&mut there, b"Trash", "b").await.is_empty());
+        synced.compared().await;
+        assert!(synced.present(b).await.is_none());
+        assert!(synced.present(c).await.is_some_and(|email| email.trashed_at.is_none()));
+        assert_eq!(synced.received().await, 3);
+    }
+
+    pub async fn numbers_that_begin_anew_lose_and_double_nothing(server: &ImapServer) {
+        let mut there = client(server).await;
+        there.create(b"Project").await.unwrap();
+        for id in ["a", "b", "c"] {
+            append(&mut there, b"Project", &[], id).await;
+        }
+        there.append(b"Project", &[], start(), b"Subject: no id\r\n\r\nHello.\r\n").await.unwrap();
+        let synced = Synced::new(server.port, PASSWORD).await;
+        synced.keep();
+        let a = synced.arrived("a").await;
+        eventually(SOON, || async { synced.received().await == 4 }).await;
+        synced.compared().await;
+        // UIDVALIDITY is a time in seconds at most servers.
+        tokio::time::sleep(Duration::from_millis(1_100)).await;
+        let validity = there.select(b"Project", None).await.unwrap().uid_validity;
+        there.select(b"INBOX", None).await.unwrap();
+        other(server, &["DELETE Project", "CREATE Project"]).await;
+        let mut there = client(server).await;
+        for id in ["c", "a"] {
+            append(&mut there, b"Project", &["\\Seen"], id).await;
+        }
+        there.append(b"Project", &[], start(), b"Subject: no id\r\n\r\nHello.\r\n").await.unwrap();
+        append(&mut there, b"Project", &[], "d").await;
+        assert_ne!(there.select(b"Project", None).await.unwrap().uid_validity, validity);
+        synced.arrived("d").await;
+        // It is there no more, and only it.
+        let b = synced.email("b").await.unwrap();
+        eventually(SOON, || async { synced.present(b).await.is_none() }).await;
+        synced.compared().await;
+        assert_eq!(synced.email("a").await, Some(a));
+        eventually(SOON, || async { synced.present(a).await.is_some_and(|email| email.is_read) }).await;
+        assert_eq!(synced.received().await, 5);
+        assert_eq!(synced.count("SELECT count(*) FROM log.events WHERE type = 'emails.deleted'").await, 1);
+    }
+
+    pub async fn a_wrong_password_is_told_and_a_right_one_mends_it(server: &ImapServer) {
+        append(&mut client(server).await, b"INBOX", &[], "a").await;
+        let synced = Synced::new(server.port, "battery staple").await;
+        synced.keep();
+        let failure = || async {
+            let known = synced.mailbox.store.load::<Connection>(synced.connection).await.unwrap().unwrap();
+            known.state.present().unwrap().failure.clone()
+        };
+        let (code, detail) = eventually(SOON, failure).await;
+        assert_eq!(code, "authentication_failed");
+        assert!(!detail.contains("battery"), "{detail}");
+        let right = connection::Edit::parse(None, None, None, None, Some(Some(PASSWORD)), MailEdit::default()).unwrap();
+        synced.connection(connection::Command::ChangeSettings(Box::new(right))).await;
+        synced.arrived("a").await;
+        eventually(SOON, || async { failure().await.is_none() }).await;
+    }
+
+    pub async fn a_thousand_messages_are_taken_in_by_two_workers(server: &ImapServer) {
+        let mut there = client(server).await;
+        for number in 0..1_000 {
+            append(&mut there, b"INBOX", &[], &number.to_string()).await;
+        }
+        let synced = Synced::new(server.port, PASSWORD).await;
+        synced.keep();
+        synced.keep();
+        eventually(SOON * 2, || async { synced.received().await == 1_000 }).await;
+        synced.compared().await;
+        assert_eq!(synced.received().await, 1_000);
+        assert_eq!(synced.count("SELECT count(*) FROM work.mail_uids").await, 1_000);
+    }
+}
+
+/// What somebody else does there, in so many words.
+async fn other(server: &ImapServer, commands: &[&str]) {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", server.port)).await.unwrap();
+    let login = format!("LOGIN {USER} {PASSWORD}");
+    for command in [&[login.as_str()], commands, &["LOGOUT"]].concat() {
+        stream.write_all(format!("x {command}\r\n").as_bytes()).await.unwrap();
+    }
+    let mut said = String::new();
+    stream.read_to_string(&mut said).await.unwrap();
+    assert_eq!(said.matches("\r\nx OK").count(), commands.len() + 2, "{said}");
+}

@@ -85,9 +85,9 @@ impl Api {
         let mut config = Config::parse_from(["orbit-command-api", "--trusted-proxies", "1"]);
         config.database.database_url = Secret::new(database.url());
         config.auth.signing_key = Some(Secret::new(generate_signing_key()));
-        let app = App::start(parts(&config, clock.clone(), &nats, limited).await, &shutdown).await.unwrap();
         let files = tempfile::tempdir().unwrap();
-        let app = app.with_blobs(Blobs::open(&Location::Directory(files.path().to_owned())).unwrap());
+        let parts = parts(&config, clock.clone(), &nats, limited, &files).await;
+        let app = App::start(parts, &shutdown).await.unwrap();
         let (router, document) = app.routes().split_for_parts();
         let document = orbit_platform::http::docs::document(&document);
         let router = serve_layers(router, &config.http);
@@ -105,7 +105,7 @@ impl Api {
         let mut config = Config::parse_from(["orbit-command-api", "--trusted-proxies", "1"]);
         config.database.database_url = Secret::new(self.database.url());
         config.auth = self.auth.clone();
-        let parts = parts(&config, self.clock.clone(), &self.nats, Limited::default()).await;
+        let parts = parts(&config, self.clock.clone(), &self.nats, Limited::default(), &self.files).await;
         App::start(parts, &self.shutdown).await.unwrap()
     }
 
@@ -176,7 +176,13 @@ impl Default for Limited {
     }
 }
 
-async fn parts(config: &Config, clock: Clock, nats: &TestNats, limited: Limited) -> Parts {
+async fn parts(
+    config: &Config,
+    clock: Clock,
+    nats: &TestNats,
+    limited: Limited,
+    files: &tempfile::TempDir,
+) -> Parts {
     Parts {
         pool: postgres::connect_as(&config.database, "test", None, orbit_command_api::app::ROLE).await.unwrap(),
         nats: nats.client().clone(),
@@ -192,6 +198,7 @@ async fn parts(config: &Config, clock: Clock, nats: &TestNats, limited: Limited)
         refresh_limit: RateLimiter::new("refresh", limited.refresh),
         refresh_ttl: TimeDelta::days(30),
         erasure_grace: TimeDelta::days(7),
+        blobs: Some(Blobs::open(&Location::Directory(files.path().to_owned())).unwrap()),
         limits: Limits::default(),
         history: History::default(),
     }

@@ -7,8 +7,8 @@ use std::{process::ExitCode, time::Duration};
 use clap::{Parser, Subcommand};
 
 use crate::{
-    audit, backup, bench, completions, doctor, failure, import, keys, parked, projections, ready, rebuild, replay, restore,
-    schema, serve, settings, up, verify,
+    audit, backup, bench, completions, doctor, failure, import, keys, parked, projections, ready, rebuild, replay,
+    restore, schema, serve, settings, up, verify,
 };
 
 const EXAMPLES: &str = "\

@@ -1,6 +1,6 @@
 //! Which `.orbit` directory a command works on, and which servers: those of the settings, or those of `orbit up`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use orbit_adapters::blobs::{Blobs, Location};
@@ -52,6 +52,13 @@ pub fn addresses(home: &Home) -> anyhow::Result<Addresses> {
 pub fn blobs_in(home: &Home, args: &BlobArgs) -> String {
     let named = args.blobs.clone().filter(|text| !text.is_empty());
     named.unwrap_or_else(|| home.data_dir().join("blobs").display().to_string())
+}
+
+/// The store of messages and files, if the settings name one, or the home has one.
+pub fn blobs_there(home: &Home, args: &BlobArgs) -> anyhow::Result<Option<Blobs>> {
+    let is_named = args.blobs.as_deref().is_some_and(|text| !text.is_empty());
+    let is_there = is_named || Path::new(&blobs_in(home, args)).is_dir();
+    if is_there { blobs(home, args).map(Some) } else { Ok(None) }
 }
 
 /// The store of messages and files; made, if it is not there.

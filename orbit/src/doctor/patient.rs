@@ -22,12 +22,7 @@ pub struct Patient {
 
 impl Patient {
     /// Both addresses from the settings, or both from the home.
-    pub fn find(
-        home: &Home,
-        mut database: DatabaseArgs,
-        mut nats: NatsArgs,
-        blobs: &BlobArgs,
-    ) -> anyhow::Result<Self> {
+    pub fn find(home: &Home, mut database: DatabaseArgs, mut nats: NatsArgs, blobs: &BlobArgs) -> anyhow::Result<Self> {
         let named = Location::from_args(blobs)?;
         match (database.database_url.is_empty(), nats.nats_url.is_empty()) {
             (false, false) => {

@@ -14,8 +14,8 @@ use std::{
 use anyhow::{Context, anyhow};
 use orbit_platform::{
     config::{
-        AuthArgs, BlobArgs, DatabaseArgs, EnvironmentArgs, ErasureArgs, HttpArgs, KeysArgs, MailArgs, NatsArgs, ProofArgs,
-        TelemetryArgs,
+        AuthArgs, BlobArgs, DatabaseArgs, EnvironmentArgs, ErasureArgs, HttpArgs, KeysArgs, MailArgs, NatsArgs,
+        ProofArgs, TelemetryArgs,
     },
     http::serve::listen,
     shutdown::Shutdown,

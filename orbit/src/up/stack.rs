@@ -111,7 +111,8 @@ impl Stack {
         let user_limit = RateLimiter::new("user", args.http.rate_user);
 
         let location = Location::from_args(&args.blobs)?.context("ORBIT_BLOBS names no directory")?;
-        let blobs = Blobs::open(&location).context("the directory of messages and files cannot be used: see ORBIT_BLOBS")?;
+        let blobs =
+            Blobs::open(&location).context("the directory of messages and files cannot be used: see ORBIT_BLOBS")?;
 
         let commands = command_api::Parts {
             pool: pools.command.clone(),
@@ -133,8 +134,7 @@ impl Stack {
             history: History::default(),
         };
         let commands = command_api::App::start(commands, self.life(COMMAND)).await?;
-        let commands =
-            commands.with_send_hold(args.mail.send_hold()).with_import_limit(args.mail.import_limit_bytes);
+        let commands = commands.with_send_hold(args.mail.send_hold()).with_import_limit(args.mail.import_limit_bytes);
         let facts = orbit_projector::Deps {
             log: Log::new(pools.projector.clone()),
             vault: Vault::new(pools.projector.clone(), &master_key, clock.clone()),

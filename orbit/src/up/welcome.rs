@@ -92,7 +92,8 @@ mod tests {
             demo: None,
         };
         let page = welcome.page("aB_-3z");
-        for what in ["http://127.0.0.1:8000/docs", "/o/data/blobs", "/o/logs/orbit.log", "curl -s", "ada-ab003z@example.org"]
+        for what in
+            ["http://127.0.0.1:8000/docs", "/o/data/blobs", "/o/logs/orbit.log", "curl -s", "ada-ab003z@example.org"]
         {
             assert!(page.contains(what), "{what} in {page}");
         }

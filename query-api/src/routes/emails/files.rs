@@ -97,13 +97,13 @@ pub async fn raw(
 pub async fn part(
     reader: Reader<RawEmails>,
     PathId(id): PathId,
-    Path((_, path)): Path<(String, String)>,
+    Path(place): Path<(String, String)>,
     wanted: Wanted,
     query: Query,
 ) -> Result<Response, ApiError> {
     query.finish()?;
     let source = source(&reader, id).await?;
-    let found = source.body.parts.iter().find(|part| part.path == path);
+    let found = source.body.parts.iter().find(|part| part.path == place.1);
     let part = found.cloned().ok_or_else(ApiError::not_found)?;
     give(&reader, source, part, &wanted).await
 }
@@ -131,13 +131,13 @@ pub async fn part(
 pub async fn attachment(
     reader: Reader<RawEmails>,
     PathId(id): PathId,
-    Path((_, number)): Path<(String, usize)>,
+    Path(place): Path<(String, usize)>,
     wanted: Wanted,
     query: Query,
 ) -> Result<Response, ApiError> {
     query.finish()?;
     let source = source(&reader, id).await?;
-    let found = number.checked_sub(1).and_then(|at| source.body.parts.get(at));
+    let found = place.1.checked_sub(1).and_then(|at| source.body.parts.get(at));
     let part = found.cloned().ok_or_else(ApiError::not_found)?;
     give(&reader, source, part, &wanted).await
 }

@@ -181,10 +181,12 @@ pub async fn list(db: &mut PgConnection, whose: Whose, question: &Question) -> s
     };
     let rows = question.statement(whose, &languages).build().fetch_all(db).await?;
     let first = rows.first().ok_or(sqlx::Error::RowNotFound)?;
-    let (as_of, total) = (first.try_get(0)?, first.try_get(WIDTH + 3)?);
-    let mut hits = Vec::with_capacity(rows.len());
+    let total = first.try_get(WIDTH + 3)?;
+    let (mut as_of, mut hits) = (0, Vec::with_capacity(rows.len()));
     for row in &rows {
-        let Some(email) = Row::from_row(row)?.email() else { continue };
+        let email = Row::from_row(row)?;
+        as_of = email.as_of;
+        let Some(email) = email.email() else { continue };
         let (rank, text, language) = (row.try_get(WIDTH)?, row.try_get(WIDTH + 1)?, row.try_get(WIDTH + 2)?);
         hits.push(Hit { email, rank, text, language });
     }

@@ -56,7 +56,7 @@ impl World {
     }
 }
 
-const ALL: [&str; 3] = ["users", "tasks", "activities"];
+const ALL: [&str; 4] = ["users", "tasks", "emails", "activities"];
 
 fn complete() -> Outcome {
     Outcome::Complete { differences: Some(vec![]) }

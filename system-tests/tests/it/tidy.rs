@@ -24,7 +24,7 @@ const ARROWS: [(&str, &[&str]); 14] = [
         "orbit-command-api",
         &["orbit-adapters", "orbit-domain", "orbit-event-store", "orbit-events", "orbit-platform"],
     ),
-    ("orbit-projector", &["orbit-event-store", "orbit-events", "orbit-platform"]),
+    ("orbit-projector", &["orbit-domain", "orbit-event-store", "orbit-events", "orbit-platform"]),
     (
         "orbit-query-api",
         &[

@@ -172,6 +172,16 @@ impl AuthArgs {
     }
 }
 
+/// Messages and files.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Blobs")]
+pub struct BlobArgs {
+    /// Where messages and files are stored: a directory, which all processes share; orbit up takes data/blobs in the home
+    /// when not set
+    #[arg(long, env = "ORBIT_BLOBS")]
+    pub blobs: Option<String>,
+}
+
 /// To be forgotten.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Erasure")]

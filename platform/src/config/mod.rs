@@ -11,7 +11,7 @@ mod secrets;
 use std::path::PathBuf;
 
 pub use args::{
-    AuthArgs, DatabaseArgs, EnvironmentArgs, ErasureArgs, HttpArgs, KeysArgs, LogFormat, NatsArgs, ProofArgs,
+    AuthArgs, BlobArgs, DatabaseArgs, EnvironmentArgs, ErasureArgs, HttpArgs, KeysArgs, LogFormat, NatsArgs, ProofArgs,
     TelemetryArgs,
 };
 pub use rate::Rate;

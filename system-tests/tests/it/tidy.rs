@@ -22,7 +22,17 @@ const ARROWS: [(&str, &[&str]); 13] = [
     ("orbit-event-store", &["orbit-domain", "orbit-events", "orbit-platform"]),
     ("orbit-command-api", &["orbit-domain", "orbit-event-store", "orbit-events", "orbit-platform"]),
     ("orbit-projector", &["orbit-event-store", "orbit-events", "orbit-platform"]),
-    ("orbit-query-api", &["orbit-domain", "orbit-event-store", "orbit-events", "orbit-platform", "orbit-projector"]),
+    (
+        "orbit-query-api",
+        &[
+            "orbit-adapters",
+            "orbit-domain",
+            "orbit-event-store",
+            "orbit-events",
+            "orbit-platform",
+            "orbit-projector",
+        ],
+    ),
     (
         "orbit",
         &[

@@ -4,6 +4,7 @@ use std::{io, sync::Arc};
 
 use axum::{Router, middleware::from_fn_with_state};
 use chrono::TimeDelta;
+use orbit_adapters::blobs::{self, Blobs, Location};
 use orbit_event_store::{
     EventStore, Limits, MasterKey, Settings,
     proof::Sealer,
@@ -16,7 +17,7 @@ use orbit_platform::{
     http::{
         docs::{self, Description},
         health::{self, Probe},
-        layers::serve_layers,
+        layers::serve_layers_with,
         limits::{RateLimiter, per_address},
         serve::serve,
     },
@@ -47,6 +48,8 @@ use crate::{
 
 /// The database role of this process.
 pub const ROLE: &str = "orbit_command";
+/// Routes whose requests may take as long as an upload does, for the layers around them.
+pub const LONG: &[&str] = &["/api/v1/emails/import", "/api/v1/emails/attachments"];
 /// How the process calls itself towards servers.
 const NAME: &str = "orbit-command-api";
 /// How metrics call the pool.
@@ -136,6 +139,20 @@ impl App {
         Ok(Self { state, erasures, guard, login_limit, refresh_limit, pool, nats })
     }
 
+    /// The same with a store of messages and files. Without it, what is to be stored there is answered 501.
+    #[must_use]
+    pub fn with_blobs(mut self, blobs: Blobs) -> Self {
+        self.state.mail_mut().blobs = Some(blobs);
+        self
+    }
+
+    /// The same, and messages are held so long before they are sent.
+    #[must_use]
+    pub fn with_send_hold(mut self, hold: TimeDelta) -> Self {
+        self.state.mail_mut().send_hold = hold;
+        self
+    }
+
     /// All routes, guarded and limited, and nothing around them: no layers, health or documents.
     pub fn routes(&self) -> OpenApiRouter {
         let routes = routes::routes();
@@ -200,6 +217,9 @@ pub enum Fault {
     /// The parameters of password hashes.
     #[error("password hashes cannot be made: {}", .0.code())]
     Passwords(ApiError),
+    /// The store of messages and files.
+    #[error("the directory that ORBIT_BLOBS names cannot be used: check that it can be made and written")]
+    Blobs(#[source] blobs::Fault),
     /// The listener.
     #[error("the listener has no address")]
     Listener(#[source] io::Error),
@@ -215,6 +235,8 @@ pub async fn run(listener: TcpListener, config: Config, told: Description, shutd
     let signer = TokenSigner::from_args(&config.auth, environment, clock.clone())?;
     let verifier = TokenVerifier::from_args(&config.auth, environment, clock.clone())?;
     let jwks = verifier.jwks().clone();
+    let blobs =
+        Location::from_args(&config.blobs)?.map(|place| Blobs::open(&place)).transpose().map_err(Fault::Blobs)?;
     let pool = postgres::connect_as(&config.database, NAME, None, ROLE).await?;
     let nats = nats::connect(&config.nats, NAME, FirstConnection::Retried).await?;
     metrics::start_upkeep(&shutdown);
@@ -236,12 +258,15 @@ pub async fn run(listener: TcpListener, config: Config, told: Description, shutd
         limits: Limits::default(),
         history: History::default(),
     };
-    let app = App::start(parts, &shutdown).await?;
+    let mut app = App::start(parts, &shutdown).await?.with_send_hold(config.mail.send_hold());
+    if let Some(blobs) = blobs {
+        app = app.with_blobs(blobs);
+    }
     let router = Router::from(app.routes())
         .merge(health::router(app.probes()))
         .merge(told.router())
         .merge(docs::jwks_router(&jwks));
     tracing::info!(address = %listener.local_addr().map_err(Fault::Listener)?, "serving commands");
-    serve(listener, serve_layers(router, &config.http), &shutdown).await;
+    serve(listener, serve_layers_with(router, &config.http, LONG), &shutdown).await;
     Ok(())
 }

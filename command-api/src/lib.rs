@@ -16,5 +16,5 @@ mod sessions;
 mod state;
 mod write;
 
-pub use app::{App, Fault, Parts, run};
+pub use app::{App, Fault, LONG, Parts, run};
 pub use config::Config;

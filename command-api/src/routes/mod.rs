@@ -31,6 +31,7 @@ pub fn routes() -> Routes {
     let guarded = OpenApiRouter::default()
         .merge(users::guarded())
         .merge(tasks::router())
+        .merge(emails::router())
         .merge(history::router())
         .merge(admin::router());
     Routes { guarded, entered: users::entered(), refreshed: users::refreshed() }

@@ -62,6 +62,9 @@ pub struct HttpArgs {
     /// After how many seconds a request that has no answer yet is answered 503
     #[arg(long, env = "ORBIT_REQUEST_TIMEOUT_S", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub request_timeout_s: u64,
+    /// The same for requests whose body may take long to arrive: files and mailboxes
+    #[arg(long, env = "ORBIT_UPLOAD_TIMEOUT_S", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub upload_timeout_s: u64,
     /// The largest request body in bytes, where a route has no limit of its own
     #[arg(long, env = "ORBIT_BODY_LIMIT", default_value_t = 1024 * 1024)]
     pub body_limit: usize,
@@ -94,6 +97,11 @@ impl HttpArgs {
     /// How long a request may take.
     pub fn request_timeout(&self) -> Duration {
         Duration::from_secs(self.request_timeout_s)
+    }
+
+    /// How long a request may take whose body is a file.
+    pub fn upload_timeout(&self) -> Duration {
+        Duration::from_secs(self.upload_timeout_s)
     }
 }
 
@@ -180,6 +188,22 @@ pub struct BlobArgs {
     /// when not set
     #[arg(long, env = "ORBIT_BLOBS")]
     pub blobs: Option<String>,
+}
+
+/// E-mail.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Mail")]
+pub struct MailArgs {
+    /// For how many seconds a message that is to be sent can still be taken back
+    #[arg(long, env = "ORBIT_SEND_HOLD_S", default_value_t = 10, value_parser = clap::value_parser!(u16).range(0..=600))]
+    pub send_hold_s: u16,
+}
+
+impl MailArgs {
+    /// How long a message is held before it is sent.
+    pub fn send_hold(&self) -> chrono::TimeDelta {
+        chrono::TimeDelta::seconds(self.send_hold_s.into())
+    }
 }
 
 /// To be forgotten.

@@ -20,7 +20,10 @@ const ARROWS: [(&str, &[&str]); 13] = [
     ("orbit-runtime", &[]),
     ("orbit-testing", &["orbit-migrations", "orbit-runtime"]),
     ("orbit-event-store", &["orbit-domain", "orbit-events", "orbit-platform"]),
-    ("orbit-command-api", &["orbit-domain", "orbit-event-store", "orbit-events", "orbit-platform"]),
+    (
+        "orbit-command-api",
+        &["orbit-adapters", "orbit-domain", "orbit-event-store", "orbit-events", "orbit-platform"],
+    ),
     ("orbit-projector", &["orbit-event-store", "orbit-events", "orbit-platform"]),
     (
         "orbit-query-api",

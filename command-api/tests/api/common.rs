@@ -9,6 +9,7 @@ use axum::{
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::Parser;
+use orbit_adapters::blobs::{Blobs, Location};
 use orbit_command_api::{App, Config, Parts};
 use orbit_event_store::{Limits, MasterKey, relay::History};
 use orbit_platform::{
@@ -39,6 +40,8 @@ pub struct Api {
     pub auth: AuthArgs,
     pub document: Value,
     pub app: App,
+    /// Where this test's files lie.
+    pub files: tempfile::TempDir,
     router: Router,
     shutdown: Shutdown,
     nats: TestNats,
@@ -83,10 +86,12 @@ impl Api {
         config.database.database_url = Secret::new(database.url());
         config.auth.signing_key = Some(Secret::new(generate_signing_key()));
         let app = App::start(parts(&config, clock.clone(), &nats, limited).await, &shutdown).await.unwrap();
+        let files = tempfile::tempdir().unwrap();
+        let app = app.with_blobs(Blobs::open(&Location::Directory(files.path().to_owned())).unwrap());
         let (router, document) = app.routes().split_for_parts();
         let document = orbit_platform::http::docs::document(&document);
         let router = serve_layers(router, &config.http);
-        Self { clock, database, auth: config.auth, document, app, router, shutdown, nats }
+        Self { clock, database, auth: config.auth, document, app, files, router, shutdown, nats }
     }
 
     /// Another process over the same database: with caches and a batcher of its own.

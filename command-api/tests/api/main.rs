@@ -8,6 +8,7 @@ mod batch;
 mod common;
 mod connections;
 mod document;
+mod emails;
 mod erasure;
 mod exports;
 mod follow_ups;

@@ -138,8 +138,7 @@ impl App {
             reactor,
         });
         state.mail_mut().blobs = parts.blobs.clone();
-        let exporting =
-            exports::run(state.store.clone(), parts.blobs.clone(), state.exports.clone(), shutdown.clone());
+        let exporting = exports::run(state.store.clone(), parts.blobs.clone(), state.exports.clone(), shutdown.clone());
         shutdown.spawn("users.export", exporting);
         let erasures = Erasures { store: state.store.clone(), sessions: state.sessions.clone(), blobs: parts.blobs };
         shutdown.spawn("users.erase", erasures.clone().run(state.erasures.clone(), shutdown.clone()));

@@ -10,9 +10,7 @@ use orbit_platform::{
     problem::ApiError,
 };
 
-use crate::{
-    erasures, exports, passwords::Passwords, reactor::Reactor, routes::FirstLists, sessions::Sessions,
-};
+use crate::{erasures, exports, passwords::Passwords, reactor::Reactor, routes::FirstLists, sessions::Sessions};
 
 /// How long a message is held before it is sent, where nobody says otherwise.
 const SEND_HOLD: TimeDelta = TimeDelta::seconds(10);

@@ -186,13 +186,7 @@ impl Default for Limited {
     }
 }
 
-async fn parts(
-    config: &Config,
-    clock: Clock,
-    nats: &TestNats,
-    limited: Limited,
-    files: &tempfile::TempDir,
-) -> Parts {
+async fn parts(config: &Config, clock: Clock, nats: &TestNats, limited: Limited, files: &tempfile::TempDir) -> Parts {
     Parts {
         pool: postgres::connect_as(&config.database, "test", None, orbit_command_api::app::ROLE).await.unwrap(),
         nats: nats.client().clone(),

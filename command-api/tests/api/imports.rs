@@ -50,8 +50,7 @@ async fn a_mailbox_is_stored_sealed_and_a_job_speaks_of_it() {
     let location = format!("/api/v1/emails/imports/{}", id(&asked.body));
     assert_eq!(asked.text("location"), location);
     let told = ["status", "progress", "name", "folder", "bytes", "messages"].map(|field| asked.body[field].clone());
-    let expected =
-        [json!("queued"), json!(0), json!("old.mbox"), json!("Old mail"), json!(MAILBOX.len()), json!(0)];
+    let expected = [json!("queued"), json!(0), json!("old.mbox"), json!("Old mail"), json!(MAILBOX.len()), json!(0)];
     assert_eq!(told, expected);
     assert_eq!(api.facts().await, before, "nothing has happened yet");
 
@@ -135,9 +134,8 @@ async fn a_user_has_few_at_once_and_may_cancel_their_own() {
     assert_eq!(packs(&api).await.len(), 3);
     brought(&api, &other).await.expect(202);
 
-    let cancel = |who: &Session, import: &Value| {
-        api.post(&format!("/emails/imports/{}/cancel", id(import))).by(who).send()
-    };
+    let cancel =
+        |who: &Session, import: &Value| api.post(&format!("/emails/imports/{}/cancel", id(import))).by(who).send();
     cancel(&other, &all[0]).await.refused(404, "not_found");
     assert_eq!(cancel(&ada, &all[0]).await.expect(200).body["status"], "cancelled");
     assert_eq!(cancel(&ada, &all[0]).await.expect(200).body["status"], "cancelled");

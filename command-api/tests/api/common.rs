@@ -96,22 +96,29 @@ impl Api {
 
     /// Another process over the same database and files: with caches and a batcher of its own.
     pub async fn another(&self) -> Router {
-        let blobs = Blobs::open(&Location::Directory(self.files.path().to_owned())).unwrap();
-        served(&self.another_app().await.with_blobs(blobs))
+        served(&self.another_app().await)
     }
 
     /// A process to which nobody has said where files lie.
     pub async fn another_without_files(&self) -> Router {
-        served(&self.another_app().await)
+        served(&App::start(Parts { blobs: None, ..self.parts().await }, &self.shutdown).await.unwrap())
     }
 
-    /// That process, without a listener.
+    /// A process where files and mailboxes are taken so often and no more.
+    pub async fn another_that_takes(&self, uploads: &str) -> Router {
+        served(&self.another_app().await.with_upload_rate(uploads.parse().unwrap()))
+    }
+
+    /// Another process, without a listener.
     pub async fn another_app(&self) -> App {
+        App::start(self.parts().await, &self.shutdown).await.unwrap()
+    }
+
+    async fn parts(&self) -> Parts {
         let mut config = Config::parse_from(["orbit-command-api", "--trusted-proxies", "1"]);
         config.database.database_url = Secret::new(self.database.url());
         config.auth = self.auth.clone();
-        let parts = parts(&config, self.clock.clone(), &self.nats, Limited::default(), &self.files).await;
-        App::start(parts, &self.shutdown).await.unwrap()
+        parts(&config, self.clock.clone(), &self.nats, Limited::default(), &self.files).await
     }
 
     pub fn advance(&self, by: TimeDelta) {

@@ -120,3 +120,21 @@ async fn where_nobody_said_where_files_lie_none_is_taken() {
     assert_eq!(api.facts().await, facts);
     api.stop().await;
 }
+
+#[tokio::test]
+async fn a_user_brings_files_so_often_and_no_more() {
+    let api = Api::new().await;
+    let (ada, bob) = (api.register("ada@example.org").await, api.register("bob@example.org").await);
+    let other = api.another_that_takes("2/h").await;
+    let send = |of: &crate::common::Session| {
+        let call = Call::new(other.clone(), axum::http::Method::POST, "/emails/attachments?filename=a").by(of);
+        call.raw_untyped("x".to_owned()).send()
+    };
+    send(&ada).await.expect(201);
+    send(&ada).await.expect(201);
+    assert!(!send(&ada).await.refused(429, "rate_limited").text("retry-after").is_empty());
+    send(&bob).await.expect(201);
+    let draft = Call::new(other, axum::http::Method::POST, "/emails/drafts").by(&ada);
+    draft.json(&json!({})).send().await.expect(201);
+    api.stop().await;
+}

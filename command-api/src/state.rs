@@ -54,7 +54,7 @@ pub struct Inner {
     pub erasures: erasures::Wake,
     /// Told of archives that were asked for.
     pub exports: exports::Wake,
-    /// Told of mailboxes that are to be taken in.
+    /// Told of mailboxes that are to be taken in, and of messages that are to be sent.
     pub reactor: Reactor,
 }
 

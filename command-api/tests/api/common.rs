@@ -94,19 +94,31 @@ impl Api {
         Self { clock, database, auth: config.auth, document, app, files, router, shutdown, nats }
     }
 
-    /// Another process over the same database: with caches and a batcher of its own.
+    /// Another process over the same database and files: with caches and a batcher of its own.
     pub async fn another(&self) -> Router {
-        let config = Config::parse_from(["orbit-command-api", "--trusted-proxies", "1"]);
-        serve_layers(self.another_app().await.routes().into(), &config.http)
+        served(&self.another_app().await)
     }
 
-    /// That process, without a listener.
+    /// A process to which nobody has said where files lie.
+    pub async fn another_without_files(&self) -> Router {
+        served(&App::start(Parts { blobs: None, ..self.parts().await }, &self.shutdown).await.unwrap())
+    }
+
+    /// A process where files and mailboxes are taken so often and no more.
+    pub async fn another_that_takes(&self, uploads: &str) -> Router {
+        served(&self.another_app().await.with_upload_rate(uploads.parse().unwrap()))
+    }
+
+    /// Another process, without a listener.
     pub async fn another_app(&self) -> App {
+        App::start(self.parts().await, &self.shutdown).await.unwrap()
+    }
+
+    async fn parts(&self) -> Parts {
         let mut config = Config::parse_from(["orbit-command-api", "--trusted-proxies", "1"]);
         config.database.database_url = Secret::new(self.database.url());
         config.auth = self.auth.clone();
-        let parts = parts(&config, self.clock.clone(), &self.nats, Limited::default(), &self.files).await;
-        App::start(parts, &self.shutdown).await.unwrap()
+        parts(&config, self.clock.clone(), &self.nats, Limited::default(), &self.files).await
     }
 
     pub fn advance(&self, by: TimeDelta) {
@@ -162,6 +174,11 @@ impl Api {
     pub async fn stop(self) {
         self.shutdown.finish(Duration::from_secs(10)).await.unwrap();
     }
+}
+
+fn served(app: &App) -> Router {
+    let config = Config::parse_from(["orbit-command-api", "--trusted-proxies", "1"]);
+    serve_layers(app.routes().into(), &config.http)
 }
 
 /// Limits per address.
@@ -267,13 +284,18 @@ impl Call {
     }
 
     pub async fn send(self) -> Answer {
+        let answer = self.send_unchecked().await;
+        answer.check();
+        answer
+    }
+
+    /// For what is wrong with the server.
+    pub async fn send_unchecked(self) -> Answer {
         let response = self.router.oneshot(self.request.body(self.body).unwrap()).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = to_bytes(body, usize::MAX).await.unwrap();
         let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap() };
-        let answer = Answer { status: parts.status.as_u16(), headers: parts.headers, body };
-        answer.check();
-        answer
+        Answer { status: parts.status.as_u16(), headers: parts.headers, body }
     }
 }
 

@@ -134,7 +134,10 @@ impl Stack {
             history: History::default(),
         };
         let commands = command_api::App::start(commands, self.life(COMMAND)).await?;
-        let commands = commands.with_send_hold(args.mail.send_hold()).with_import_limit(args.mail.import_limit_bytes);
+        let commands = commands
+            .with_send_hold(args.mail.send_hold())
+            .with_import_limit(args.mail.import_limit_bytes)
+            .with_upload_rate(args.http.rate_upload);
         let facts = orbit_projector::Deps {
             log: Log::new(pools.projector.clone()),
             vault: Vault::new(pools.projector.clone(), &master_key, clock.clone()),

@@ -2,7 +2,7 @@
 //! to the same.
 
 use orbit_events::{
-    Actor, Content, Envelope, Event, EventId, LabelId, ListId, Metadata, Recorded, TaskId, UserId,
+    Actor, ConnectionId, Content, Envelope, Event, EventId, LabelId, ListId, Metadata, Recorded, TaskId, UserId,
     tasks::{Priority, Status, label, list, task},
     users::{Profile, connection, login, user},
 };
@@ -144,11 +144,16 @@ fn connection_event(first: bool, what: u8, argument: u8, text: String) -> connec
         port: Some(u16::from(argument)),
         username: None,
         secret: None,
-        security: None,
-        address: None,
-        display_name: None,
-        imap_connection_id: None,
-        saves_sent: None,
+        security: [
+            None,
+            Some(connection::Security::Tls),
+            Some(connection::Security::Starttls),
+            Some(connection::Security::Plain),
+        ][usize::from(argument % 4)],
+        address: (argument % 2 == 0).then(|| text.clone()),
+        display_name: (argument % 3 == 0).then(|| text.clone()),
+        imap_connection_id: (argument % 5 == 0).then(|| ConnectionId(Uuid::from_u128(argument.into()))),
+        saves_sent: (argument % 3 > 0).then_some(argument % 3 == 1),
     };
     match (first, what % 5) {
         (true, _) => connection::Connected { kind: connection::Kind::Caldav, settings }.into(),

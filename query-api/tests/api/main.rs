@@ -8,6 +8,7 @@ mod audit;
 mod bad_input;
 mod documents;
 mod email_files;
+mod email_imports;
 mod email_lists;
 mod email_searches;
 mod email_threads;

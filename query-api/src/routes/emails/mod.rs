@@ -11,6 +11,7 @@ mod drafts;
 mod files;
 mod folders;
 mod html;
+mod imports;
 mod labels;
 mod lists;
 mod one;
@@ -73,10 +74,12 @@ pub fn router() -> OpenApiRouter<Reads> {
         .routes(routes!(one::get))
 }
 
-/// Its routes that give bytes as they came.
+/// Its routes that give bytes as they came, and those that tell of mailboxes in the making.
 pub fn content_router() -> OpenApiRouter<Reads> {
     OpenApiRouter::new()
         .routes(routes!(files::raw))
         .routes(routes!(files::part))
         .routes(routes!(files::attachment))
+        .routes(routes!(imports::all))
+        .routes(routes!(imports::get))
 }

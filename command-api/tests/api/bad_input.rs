@@ -254,6 +254,8 @@ async fn nobody_writes_to_what_is_somebody_elses() {
     };
     let place = emails::inbox(&api, &ada).await;
     let mail = [emails::email_in(&api, &ada, place).await, emails::email_in(&api, &ada, place).await];
+    let mailbox = api.post("/emails/import").by(&ada).header("content-type", "message/rfc822");
+    let import = id(&mailbox.raw_untyped("Subject: x\r\n\r\nx".to_owned()).send().await.expect(202).body).to_owned();
     let own = BTreeMap::from([
         ("tasks", made("/tasks", titled("x")).await),
         ("task-lists", made("/task-lists", json!({"name": "x"})).await),
@@ -268,6 +270,7 @@ async fn nobody_writes_to_what_is_somebody_elses() {
         ("drafts", made("/emails/drafts", json!({"subject": "x"})).await),
         ("thread-decisions", made("/emails/threads/merge", json!({ "email_ids": mail })).await),
         ("submissions", emails::submission(&api, &ada).await),
+        ("imports", import),
         ("attachments", id(&emails::upload(&api, &ada, "x.txt", "x").await.body).to_owned()),
     ]);
     let facts = api.facts().await;
@@ -321,7 +324,7 @@ async fn a_verb_without_fields_refuses_what_it_does_not_know_and_what_is_too_lar
         route.call(&api, &ada).raw(large).send().await.refused(413, "body_too_large");
         verbs.push(route.path);
     }
-    assert_eq!(verbs.len(), 17, "{verbs:?}");
+    assert_eq!(verbs.len(), 18, "{verbs:?}");
     assert_eq!(api.facts().await, facts);
     api.post("/auth/logout").by(&ada).json(&json!({})).send().await.expect(204);
     api.stop().await;

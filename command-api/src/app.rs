@@ -4,6 +4,7 @@ use std::{io, sync::Arc};
 
 use axum::{Router, middleware::from_fn_with_state};
 use chrono::TimeDelta;
+use orbit_adapters::blobs::{self, Blobs, Location};
 use orbit_event_store::{
     EventStore, Limits, MasterKey, Settings,
     proof::Sealer,
@@ -12,12 +13,12 @@ use orbit_event_store::{
 use orbit_platform::{
     auth::{Admins, Guard, SetupFault, TokenSigner, TokenVerifier, guard},
     clock::Clock,
-    config,
+    config::{self, Rate},
     http::{
         docs::{self, Description},
         health::{self, Probe},
-        layers::serve_layers,
-        limits::{RateLimiter, per_address},
+        layers::serve_layers_with,
+        limits::{RateLimiter, per_address, per_user},
         serve::serve,
     },
     nats::{self, FirstConnection},
@@ -39,6 +40,7 @@ use crate::{
     exports,
     passwords::Passwords,
     problems,
+    reactor::Reactor,
     routes::{self, FirstLists},
     sessions::Sessions,
     state::{AppState, Inner},
@@ -47,8 +49,12 @@ use crate::{
 
 /// The database role of this process.
 pub const ROLE: &str = "orbit_command";
+/// Routes whose requests may take as long as an upload does, for the layers around them.
+pub const LONG: &[&str] = &["/api/v1/emails/import", "/api/v1/emails/attachments"];
 /// How the process calls itself towards servers.
 const NAME: &str = "orbit-command-api";
+/// How the limit of uploads is called in metrics and headers.
+const UPLOADS: &str = "upload";
 /// How metrics call the pool.
 const POOL: &str = "command";
 
@@ -82,6 +88,8 @@ pub struct Parts {
     pub refresh_ttl: TimeDelta,
     /// How long who asked to be forgotten may change their mind.
     pub erasure_grace: TimeDelta,
+    /// Messages and files. Without it, what is to be stored there is answered 501.
+    pub blobs: Option<Blobs>,
     /// What bounds the batcher.
     pub limits: Limits,
     /// What the relay keeps in `JetStream`.
@@ -95,6 +103,7 @@ pub struct App {
     guard: Guard,
     login_limit: RateLimiter,
     refresh_limit: RateLimiter,
+    upload_limit: RateLimiter,
     pool: PgPool,
     nats: async_nats::Client,
 }
@@ -111,13 +120,14 @@ impl App {
         postgres::observe(pool.clone(), POOL, shutdown);
         store.announce(nats.clone(), &nats_prefix, shutdown);
         // One relay is active at a time, whoever has the lock; the others stand by.
+        let reactor = Reactor::new(nats.clone(), &nats_prefix);
         let relay = Relay::new(pool.clone(), nats.clone(), nats_prefix, parts.history);
         shutdown.spawn("log.relay", relay.run(shutdown.clone()));
         // As with the relay.
         let sealer = Sealer::new(pool.clone(), parts.proof_key, clock, store.appended());
         shutdown.spawn("log.seal", sealer.run(shutdown.clone()));
         let guard = Guard::with_api_tokens(verifier, user_limit, Arc::new(LoggedApiTokens(store.clone())));
-        let state = AppState::new(Inner {
+        let mut state = AppState::new(Inner {
             store,
             signer,
             passwords: Passwords::new().map_err(Fault::Passwords)?,
@@ -128,18 +138,44 @@ impl App {
             erasure_grace: parts.erasure_grace,
             erasures: erasures::Wake::default(),
             exports: exports::Wake::default(),
+            reactor,
         });
-        shutdown.spawn("users.export", exports::run(state.store.clone(), state.exports.clone(), shutdown.clone()));
-        let erasures = Erasures { store: state.store.clone(), sessions: state.sessions.clone() };
+        state.mail_mut().blobs = parts.blobs.clone();
+        let exporting = exports::run(state.store.clone(), parts.blobs.clone(), state.exports.clone(), shutdown.clone());
+        shutdown.spawn("users.export", exporting);
+        let erasures = Erasures { store: state.store.clone(), sessions: state.sessions.clone(), blobs: parts.blobs };
         shutdown.spawn("users.erase", erasures.clone().run(state.erasures.clone(), shutdown.clone()));
         let (login_limit, refresh_limit) = (parts.login_limit, parts.refresh_limit);
-        Ok(Self { state, erasures, guard, login_limit, refresh_limit, pool, nats })
+        let upload_limit = RateLimiter::new(UPLOADS, Rate::Off);
+        Ok(Self { state, erasures, guard, login_limit, refresh_limit, upload_limit, pool, nats })
+    }
+
+    /// The same, and messages are held so long before they are sent.
+    #[must_use]
+    pub fn with_send_hold(mut self, hold: TimeDelta) -> Self {
+        self.state.mail_mut().send_hold = hold;
+        self
+    }
+
+    /// The same, and no larger mailbox is taken in, in bytes.
+    #[must_use]
+    pub fn with_import_limit(mut self, limit: u64) -> Self {
+        self.state.mail_mut().import_limit = limit;
+        self
+    }
+
+    /// The same, and one user may bring files and mailboxes no more often than this.
+    #[must_use]
+    pub fn with_upload_rate(mut self, rate: Rate) -> Self {
+        self.upload_limit = RateLimiter::new(UPLOADS, rate);
+        self
     }
 
     /// All routes, guarded and limited, and nothing around them: no layers, health or documents.
     pub fn routes(&self) -> OpenApiRouter {
         let routes = routes::routes();
-        let guarded = routes.guarded.route_layer(from_fn_with_state(self.guard.clone(), guard));
+        let uploads = routes.uploads.route_layer(from_fn_with_state(self.upload_limit.clone(), per_user));
+        let guarded = routes.guarded.merge(uploads).route_layer(from_fn_with_state(self.guard.clone(), guard));
         let entered = routes.entered.route_layer(from_fn_with_state(self.login_limit.clone(), per_address));
         let refreshed = routes.refreshed.route_layer(from_fn_with_state(self.refresh_limit.clone(), per_address));
         let mut all = guarded.merge(entered).merge(refreshed).with_state(self.state.clone());
@@ -150,7 +186,7 @@ impl App {
     /// What `/openapi.json`, `/docs` and `/problems` tell of these routes.
     pub fn description() -> Description {
         let routes = routes::routes();
-        let mut all = routes.guarded.merge(routes.entered).merge(routes.refreshed);
+        let mut all = routes.guarded.merge(routes.uploads).merge(routes.entered).merge(routes.refreshed);
         write::docs::complete(all.get_openapi_mut());
         Description::new(all.into_openapi(), problems::all())
     }
@@ -200,6 +236,9 @@ pub enum Fault {
     /// The parameters of password hashes.
     #[error("password hashes cannot be made: {}", .0.code())]
     Passwords(ApiError),
+    /// The store of messages and files.
+    #[error("the directory that ORBIT_BLOBS names cannot be used: check that it can be made and written")]
+    Blobs(#[source] blobs::Fault),
     /// The listener.
     #[error("the listener has no address")]
     Listener(#[source] io::Error),
@@ -215,6 +254,8 @@ pub async fn run(listener: TcpListener, config: Config, told: Description, shutd
     let signer = TokenSigner::from_args(&config.auth, environment, clock.clone())?;
     let verifier = TokenVerifier::from_args(&config.auth, environment, clock.clone())?;
     let jwks = verifier.jwks().clone();
+    let blobs =
+        Location::from_args(&config.blobs)?.map(|place| Blobs::open(&place)).transpose().map_err(Fault::Blobs)?;
     let pool = postgres::connect_as(&config.database, NAME, None, ROLE).await?;
     let nats = nats::connect(&config.nats, NAME, FirstConnection::Retried).await?;
     metrics::start_upkeep(&shutdown);
@@ -233,15 +274,20 @@ pub async fn run(listener: TcpListener, config: Config, told: Description, shutd
         refresh_limit: RateLimiter::new("refresh", config.http.rate_refresh),
         refresh_ttl: TimeDelta::seconds(config.auth.refresh_token_ttl_s.into()),
         erasure_grace: config.erasure.grace(),
+        blobs,
         limits: Limits::default(),
         history: History::default(),
     };
     let app = App::start(parts, &shutdown).await?;
+    let app = app
+        .with_send_hold(config.mail.send_hold())
+        .with_import_limit(config.mail.import_limit_bytes)
+        .with_upload_rate(config.http.rate_upload);
     let router = Router::from(app.routes())
         .merge(health::router(app.probes()))
         .merge(told.router())
         .merge(docs::jwks_router(&jwks));
     tracing::info!(address = %listener.local_addr().map_err(Fault::Listener)?, "serving commands");
-    serve(listener, serve_layers(router, &config.http), &shutdown).await;
+    serve(listener, serve_layers_with(router, &config.http, LONG), &shutdown).await;
     Ok(())
 }

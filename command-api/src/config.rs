@@ -2,7 +2,8 @@
 
 use clap::Parser;
 use orbit_platform::config::{
-    AuthArgs, DatabaseArgs, EnvironmentArgs, ErasureArgs, HttpArgs, KeysArgs, NatsArgs, ProofArgs, TelemetryArgs,
+    AuthArgs, BlobArgs, DatabaseArgs, EnvironmentArgs, ErasureArgs, HttpArgs, KeysArgs, MailArgs, NatsArgs, ProofArgs,
+    TelemetryArgs,
 };
 
 /// Orbit's commands over HTTP: everything that changes something.
@@ -23,6 +24,12 @@ pub struct Config {
     /// The HTTP server.
     #[command(flatten)]
     pub http: HttpArgs,
+    /// Where files are stored that are to be sent.
+    #[command(flatten)]
+    pub blobs: BlobArgs,
+    /// E-mail.
+    #[command(flatten)]
+    pub mail: MailArgs,
     /// Access tokens.
     #[command(flatten)]
     pub auth: AuthArgs,

@@ -7,6 +7,7 @@
 use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use orbit_adapters::blobs::Blobs;
 use orbit_domain::{
     Context,
     users::{
@@ -53,6 +54,8 @@ pub struct Erasures {
     pub store: EventStore,
     /// Logins that this process has seen to be active.
     pub sessions: Sessions,
+    /// Messages and files, if it was said where they lie.
+    pub blobs: Option<Blobs>,
 }
 
 impl Erasures {
@@ -115,6 +118,12 @@ impl Erasures {
         // If the process dies before this, the sweep of the log does it.
         self.store.forget(user).await?;
         self.sessions.recheck();
+        // Nobody can read them any more. If it fails, or the process dies, the reactor deletes them within a day.
+        if let Some(blobs) = &self.blobs
+            && let Err(fault) = blobs.forget(user.0).await
+        {
+            tracing::warn!(error = &fault as &dyn std::error::Error, %user, "an erased user's blobs were not deleted");
+        }
         Ok(())
     }
 

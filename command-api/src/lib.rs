@@ -11,10 +11,11 @@ mod error;
 mod exports;
 mod passwords;
 mod problems;
+mod reactor;
 mod routes;
 mod sessions;
 mod state;
 mod write;
 
-pub use app::{App, Fault, Parts, run};
+pub use app::{App, Fault, LONG, Parts, run};
 pub use config::Config;

@@ -94,6 +94,34 @@ edge! {
         "A field of the body names a label that does not exist, was removed, or is somebody else's.";
     UNPROCESSABLE_ENTITY "unknown_task", "There is no such task",
         "A field of the body names a task that does not exist, is in the trash, or is somebody else's.";
+    UNPROCESSABLE_ENTITY "unknown_folder", "There is no such folder",
+        "A field of the body names a folder that does not exist, was removed, or is somebody else's; or the account of the e-mail has no folder for that.";
+    UNPROCESSABLE_ENTITY "other_account", "The folder belongs to another account",
+        "E-mails are moved among the folders of the account that they lie in.";
+    UNPROCESSABLE_ENTITY "unknown_email", "There is no such e-mail",
+        "A field of the body names an e-mail that does not exist, was deleted, or is somebody else's.";
+    UNPROCESSABLE_ENTITY "unknown_attachment", "There is no such upload",
+        "A field of the body, or of the draft, names a file that was not uploaded, was discarded, or is somebody else's.";
+    UNPROCESSABLE_ENTITY "unknown_connection", "There is no such connection",
+        "A field of the body, or of the draft, names a connection that does not exist, is of another kind, or is somebody else's.";
+    UNPROCESSABLE_ENTITY "no_sending_connection", "It is not clear through which account to send",
+        "There is none of kind `smtp`, or there are several. Connect one, or name it as `connection_id`.";
+    UNPROCESSABLE_ENTITY "no_sender_address", "The account does not say which address it sends from",
+        "Its `username` is no e-mail address. Set its `address`.";
+    UNPROCESSABLE_ENTITY "message_too_large", "The message would be too large",
+        "With all its files, encoded as mail wants it, a message has at most 35 MiB. Send fewer files.";
+    CONFLICT "folder_name_taken", "Another folder has this name",
+        "Choose another one.";
+    CONFLICT "too_many_folders", "There are too many folders",
+        "No more can be made.";
+    CONFLICT "too_many_drafts", "There are too many drafts",
+        "Send or discard one before beginning another.";
+    CONFLICT "too_many_attachments", "Too many files wait to be sent",
+        "Discard one that is no longer needed before uploading another.";
+    CONFLICT "too_many_imports", "Too many mailboxes are being taken in",
+        "Wait until one is done, or cancel it, before bringing another.";
+    CONFLICT "import_ended", "The import has ended",
+        "It is complete, failed, or was cancelled: there is nothing left to stop.";
     UNPROCESSABLE_ENTITY "not_in_list", "The neighbour stands in another list",
         "`before_id` and `after_id` name a task of the list that the task is to stand in.";
     UNPROCESSABLE_ENTITY "own_neighbour", "Nothing is its own neighbour",

@@ -1,5 +1,7 @@
 //! Claims: what one stream holds and no other may. Scanned in order, they are the indexes that decisions need.
 
+use std::collections::{BTreeSet, HashMap};
+
 use orbit_domain::{Claim, ClaimKey};
 use sqlx::PgPool;
 use uuid::Uuid;
@@ -33,6 +35,16 @@ pub(crate) async fn holder(pool: &PgPool, claim: &Claim, vault: &Vault) -> Resul
     .fetch_optional(pool)
     .await
     .map_err(Fault::database("look up a claim"))
+}
+
+/// The streams that hold these claims, in their order.
+pub(crate) async fn holders(pool: &PgPool, claims: &[Claim], vault: &Vault) -> Result<Vec<Option<Uuid>>, Fault> {
+    let wanted: Vec<_> = claims.iter().map(|claim| (claim.scope.to_owned(), stored_key(claim, vault))).collect();
+    // Asked once each, however often they are wanted.
+    let (scopes, keys): (Vec<_>, Vec<_>) = wanted.iter().cloned().collect::<BTreeSet<_>>().into_iter().unzip();
+    let held = held(pool, &scopes, &keys).await?;
+    let held: HashMap<_, _> = held.into_iter().map(|(scope, held)| ((scope, held.key), held.stream_id)).collect();
+    Ok(wanted.iter().map(|claim| held.get(claim).copied()).collect())
 }
 
 /// Those of these claims that somebody holds, with their scopes.

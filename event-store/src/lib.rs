@@ -11,6 +11,7 @@ mod claims;
 pub mod exports;
 mod fault;
 mod idempotency;
+pub mod imports;
 mod lane;
 mod loaded;
 mod master;

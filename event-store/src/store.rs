@@ -18,6 +18,7 @@ use crate::{
     claims,
     exports::{self, Exports},
     idempotency,
+    imports::{self, Imports},
     loaded::{self, Entry},
     read::Log,
     unit::Outcome,
@@ -133,6 +134,11 @@ impl EventStore {
         Exports::new(self.0.pool.clone(), self.0.vault.clone(), self.0.clock.clone())
     }
 
+    /// Mailboxes that are taken in.
+    pub fn imports(&self) -> Imports {
+        Imports::new(self.0.pool.clone(), self.0.clock.clone())
+    }
+
     /// An aggregate, whosever it is; `None` if it has no facts. Always the newest: the cache is checked.
     pub async fn load<A: Aggregate>(&self, id: Uuid) -> Result<Option<Loaded<A>>, Fault> {
         let (mut entry, from_cache) = self.entry::<A>(id, None).await?;
@@ -150,17 +156,24 @@ impl EventStore {
         claims::holder(&self.0.pool, claim, &self.0.vault).await
     }
 
+    /// The streams that hold these claims, in their order: one look for all of them.
+    pub async fn holders(&self, claims: &[Claim]) -> Result<Vec<Option<Uuid>>, Fault> {
+        claims::holders(&self.0.pool, claims, &self.0.vault).await
+    }
+
     /// Claims of a scope whose key starts with `prefix`, ascending, at most `limit`.
     pub async fn scan(&self, scope: &str, prefix: &[u8], limit: i64) -> Result<Vec<Held>, Fault> {
         claims::ascending(&self.0.pool, scope, prefix, &claims::after_prefix(prefix), limit).await
     }
 
-    /// Forgets a user: destroys the keys, the kept answers, the archives and the claims. The user's `erased` fact must be
-    /// in the log before. The keys go last, so that [`Vault::unfinished_erasures`] finds whoever is not quite forgotten.
+    /// Forgets a user: destroys the keys, the kept answers, the archives, the jobs and the claims. The user's `erased` fact
+    /// must be in the log before. The keys go last, so that [`Vault::unfinished_erasures`] finds whoever is not quite
+    /// forgotten.
     pub async fn forget(&self, user: UserId) -> Result<(), Fault> {
         claims::forget(&self.0.pool, user.0).await?;
         idempotency::forget(&self.0.pool, user.0).await?;
         exports::forget(&self.0.pool, user.0).await?;
+        imports::forget(&self.0.pool, user.0).await?;
         let destroyed = self.0.vault.destroy_keys(user).await?;
         // Answers that were kept meanwhile.
         idempotency::forget(&self.0.pool, user.0).await?;

@@ -174,6 +174,18 @@ impl Vault {
         Ok(users.into_iter().map(UserId).collect())
     }
 
+    /// Those of these users who were forgotten: they had keys, and all are destroyed.
+    pub async fn forgotten(&self, users: &[Uuid]) -> Result<Vec<Uuid>, Fault> {
+        sqlx::query_scalar!(
+            "SELECT user_id FROM vault.keys WHERE user_id = ANY($1)
+             GROUP BY user_id HAVING bool_and(destroyed_at IS NOT NULL) ORDER BY user_id",
+            users
+        )
+        .fetch_all(&self.pool)
+        .await
+        .map_err(Fault::database("look for users who were forgotten"))
+    }
+
     /// Seals a fact's payload with the user's newest key.
     pub async fn seal(&self, user: UserId, event: EventId, wire_type: &str, payload: &[u8]) -> Result<Vec<u8>, Fault> {
         let (key_no, DataKey::Present(key)) = self.newest_key(user).await? else { return Err(Fault::Forgotten) };

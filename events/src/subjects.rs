@@ -57,6 +57,11 @@ pub fn all_projected(prefix: &str) -> String {
     format!("{prefix}.projected.>")
 }
 
+/// Core NATS: there is something to do for the reactor. What, it looks for itself.
+pub fn reactor(prefix: &str) -> String {
+    format!("{prefix}.reactor.wake")
+}
+
 /// The stream of an epoch. Stream names allow no dots, subjects no upper limit on them.
 pub fn stream_name(prefix: &str, epoch: uuid::Uuid) -> String {
     format!("{}-{}", prefix.replace('.', "-"), epoch.as_simple())

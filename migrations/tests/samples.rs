@@ -37,7 +37,7 @@ async fn every_migration_applies_over_the_rows_of_those_before_it() {
     let empty = names(
         pool,
         "SELECT format('%s.%s', schemaname, relname) FROM pg_stat_user_tables
-         WHERE schemaname IN ('log', 'vault', 'view') AND n_live_tup = 0 ORDER BY 1",
+         WHERE schemaname IN ('log', 'vault', 'view', 'work') AND n_live_tup = 0 ORDER BY 1",
     );
     // Statistics arrive late: only tables without any row at all are counted as not sampled.
     for table in empty.await {
@@ -76,7 +76,8 @@ async fn every_table_says_what_it_is_for() {
     let silent = names(
         database.pool(),
         "SELECT c.oid::regclass::text FROM pg_class c
-         WHERE c.relkind = 'r' AND c.relnamespace IN ('log'::regnamespace, 'vault'::regnamespace, 'view'::regnamespace)
+         WHERE c.relkind = 'r' AND c.relnamespace IN ('log'::regnamespace, 'vault'::regnamespace, 'view'::regnamespace,
+                                                      'work'::regnamespace)
            AND obj_description(c.oid) IS NULL ORDER BY 1",
     );
     assert_eq!(silent.await, Vec::<String>::new());
@@ -104,6 +105,24 @@ async fn roles_may_do_what_they_need_and_no_more() {
         for what in ["INSERT", "UPDATE", "DELETE", "TRUNCATE"] {
             assert!(!may("orbit_query", table, what).await, "queries may {what} {table}");
             assert!(!may("orbit_command", table, what).await, "commands may {what} {table}");
+        }
+    }
+    // Jobs of users; rebuilds are the projector's.
+    let work = names(
+        pool,
+        "SELECT c.oid::regclass::text FROM pg_class c WHERE c.relkind = 'r' AND c.relnamespace = 'work'::regnamespace
+           AND c.relname <> 'rebuilds' ORDER BY 1",
+    );
+    for table in work.await {
+        let table: &'static str = Box::leak(table.into_boxed_str());
+        for what in ["SELECT", "INSERT", "UPDATE", "DELETE"] {
+            assert!(may("orbit_command", table, what).await, "who works may not {what} {table}");
+        }
+        for role in ["orbit_query", "orbit_projector"] {
+            assert!(may(role, table, "SELECT").await, "{role} may not read {table}");
+            for what in ["INSERT", "UPDATE", "DELETE", "TRUNCATE"] {
+                assert!(!may(role, table, what).await, "{role} may {what} {table}");
+            }
         }
     }
     for role in ["orbit_command", "orbit_projector", "orbit_query"] {

@@ -8,6 +8,7 @@ use axum::{
     middleware::{Next, from_fn_with_state},
     response::Response,
 };
+use orbit_adapters::blobs::{self, Blobs, Location};
 use orbit_event_store::{Log, MasterKey, Vault, exports::Exports};
 use orbit_events::Partitions;
 use orbit_platform::{
@@ -37,7 +38,7 @@ use crate::{
     config::Config,
     freshness::Freshness,
     past::{Past, TOO_MUCH_PAST},
-    routes::{self, checkpoints},
+    routes::{self, checkpoints, emails::RANGE_NOT_SATISFIABLE},
     sessions::Sessions,
     streams::{Streams, TOO_MANY_STREAMS},
 };
@@ -100,6 +101,9 @@ pub enum Fault {
     /// The keys of the users' data.
     #[error(transparent)]
     Keys(#[from] orbit_event_store::Fault),
+    /// The store of messages and files.
+    #[error("the directory that ORBIT_BLOBS names cannot be used: check that it can be made and written")]
+    Blobs(#[source] blobs::Fault),
     /// The listener.
     #[error("the listener has no address")]
     Listener(#[source] io::Error),
@@ -116,7 +120,7 @@ pub async fn connect(database: &DatabaseArgs) -> Result<PgPool, postgres::Fault>
 
 /// What every handler has at hand. Clones share it.
 #[derive(Clone, Debug)]
-pub(crate) struct Reads(Arc<Inner>);
+pub(crate) struct Reads(Arc<Inner>, Option<Blobs>);
 
 #[derive(Debug)]
 struct Inner {
@@ -171,6 +175,11 @@ impl Reads {
         &self.0.cursors
     }
 
+    /// Messages and files; none if it was not said where they lie.
+    pub(crate) fn blobs(&self) -> Option<&Blobs> {
+        self.1.as_ref()
+    }
+
     pub(crate) fn exports(&self) -> &Exports {
         &self.0.exports
     }
@@ -217,8 +226,14 @@ impl App {
         let (sessions, cursors, admins) = (Sessions::new(), CursorKey::new(vault.cursor_secret()), parts.admins);
         let reads =
             Inner { pool, freshness, past, sessions, api_tokens, streams, vault, cursors, clock, admins, exports };
-        let reads = Reads(Arc::new(reads));
+        let reads = Reads(Arc::new(reads), None);
         Ok(Self { reads, primary, nats, guard, search_limit: parts.search_limit })
+    }
+
+    /// The same with a store of messages and files. Without it, what is read from there answers 501.
+    pub fn with_blobs(mut self, blobs: Blobs) -> Self {
+        self.reads.1 = Some(blobs);
+        self
     }
 
     /// The routes below `/api/v1`, behind the guard; without layers, health and docs.
@@ -231,7 +246,7 @@ impl App {
     /// What `/openapi.json`, `/docs` and `/problems` tell of these routes.
     pub fn description() -> Description {
         let document = OpenApiRouter::new().nest("/api/v1", routes::routes()).into_openapi();
-        Description::new(document, [&TOO_MANY_STREAMS, &TOO_MUCH_PAST])
+        Description::new(document, [&TOO_MANY_STREAMS, &TOO_MUCH_PAST, &RANGE_NOT_SATISFIABLE])
     }
 
     /// What must be well for it to be ready. With a replica, `postgres` is the replica and `primary` is where API tokens
@@ -276,6 +291,7 @@ pub async fn run(listener: TcpListener, config: Config, told: Description, shutd
     let verifier = TokenVerifier::from_args(&config.auth, environment, clock.clone())?;
     let jwks = verifier.jwks().clone();
     let master_key = MasterKey::from_args(&config.keys, environment)?;
+    let blobs = Location::from_args(&config.blobs)?.map(|place| Blobs::open(&place)).transpose().map_err(Fault::Blobs)?;
     let primary = connect(&config.database).await?;
     let pool = match config.replica.instead_of(&config.database) {
         Some(replica) => connect(&replica).await?,
@@ -296,7 +312,10 @@ pub async fn run(listener: TcpListener, config: Config, told: Description, shutd
         search_limit: RateLimiter::new("search", config.http.rate_search),
         as_of_connections: config.past.as_of_connections,
     };
-    let app = App::start(parts, &shutdown).await?;
+    let mut app = App::start(parts, &shutdown).await?;
+    if let Some(blobs) = blobs {
+        app = app.with_blobs(blobs);
+    }
     let router = Router::from(app.routes())
         .merge(health::router(app.probes()))
         .merge(told.router())

@@ -2,7 +2,7 @@
 
 use clap::Parser;
 use orbit_platform::config::{
-    AuthArgs, DatabaseArgs, EnvironmentArgs, HttpArgs, KeysArgs, NatsArgs, Secret, TelemetryArgs,
+    AuthArgs, BlobArgs, DatabaseArgs, EnvironmentArgs, HttpArgs, KeysArgs, NatsArgs, Secret, TelemetryArgs,
 };
 
 /// Orbit's queries over HTTP: everything that only reads.
@@ -29,6 +29,9 @@ pub struct Config {
     /// The broker.
     #[command(flatten)]
     pub nats: NatsArgs,
+    /// What e-mails and their files are read from.
+    #[command(flatten)]
+    pub blobs: BlobArgs,
     /// Access tokens.
     #[command(flatten)]
     pub auth: AuthArgs,

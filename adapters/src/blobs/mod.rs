@@ -26,7 +26,10 @@ use futures_util::{
     Stream, StreamExt,
     stream::{self, TryStreamExt},
 };
-use orbit_platform::ids;
+use orbit_platform::{
+    config::{self, BlobArgs},
+    ids,
+};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 use zeroize::Zeroizing;
@@ -64,6 +67,18 @@ pub enum Location {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a directory is expected, as a path or as file:///path")]
 pub struct NotALocation;
+
+impl Location {
+    /// The place that the settings name, if they name one.
+    pub fn from_args(args: &BlobArgs) -> Result<Option<Self>, config::Fault> {
+        let named = args.blobs.as_deref().filter(|text| !text.is_empty());
+        let location = named.map(Self::from_str).transpose();
+        location.map_err(|_| config::Fault::Malformed {
+            setting: "ORBIT_BLOBS",
+            expected: "a directory, as a path or as file:///path",
+        })
+    }
+}
 
 impl FromStr for Location {
     type Err = NotALocation;

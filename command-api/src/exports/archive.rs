@@ -4,12 +4,16 @@
 //! is read, so that a million facts take no more memory than a thousand. What is in it is read from the log, so that
 //! every context is in it by itself.
 
+mod mail;
+
 use std::{
     io::{self, Write},
     mem,
     sync::{Arc, Mutex, PoisonError},
 };
 
+use self::mail::{Kept, Raw};
+use orbit_adapters::blobs::Blobs;
 use orbit_event_store::{
     EventStore, Fault, Stored, Which,
     exports::{Export, Exports},
@@ -38,19 +42,31 @@ history.jsonl   every fact, in order: what happened, when, and who did it. One J
 profile.json    your account as it is now.
 *.jsonl         everything else as it is now, one JSON object per line: lists, tasks, labels, devices, tokens,
                 connections. What was removed is only in the history.
+emails.mbox     your messages as they came, in the order in which they came in (mboxrd: most mail programs read it).
+files/          files that you uploaded and did not send yet.
+left-out.txt    messages and files whose bytes are not in here, and why; only if there are any.
 manifest.json   what is in here: the position of the log it tells of, and lines, bytes and SHA-256 of each file.
 
 Passwords, tokens and their hashes are in none of these files: nobody needs them to read what you wrote.
-Files that you uploaded would lie in files/. There are none yet.
 ";
 
 /// Makes the archive and completes the job. `false` if the job is somebody else's by now, or gone.
-pub async fn make(store: &EventStore, exports: &Exports, export: &Export, worker: Uuid) -> Result<bool, Fault> {
+pub async fn make(
+    store: &EventStore,
+    blobs: Option<&Blobs>,
+    exports: &Exports,
+    export: &Export,
+    worker: Uuid,
+) -> Result<bool, Fault> {
     let mut archive = Archive::new(store, exports, export, worker).await?;
     archive.begin("README.txt")?;
     archive.write(README.as_bytes())?;
     archive.end();
-    let complete = archive.history().await? && archive.states().await? && archive.finish().await?;
+    let mut kept = Kept::default();
+    let complete = archive.history(&mut kept).await?
+        && archive.states().await?
+        && archive.mail(&kept, Raw::new(blobs)).await?
+        && archive.finish().await?;
     Ok(complete && exports.complete(export, worker).await?)
 }
 
@@ -105,7 +121,7 @@ impl<'a> Archive<'a> {
     }
 
     /// Every fact, outward.
-    async fn history(&mut self) -> Result<bool, Fault> {
+    async fn history(&mut self, kept: &mut Kept) -> Result<bool, Fault> {
         self.begin("history.jsonl")?;
         let which = Which { user: Some(UserId(self.export.user_id)), ..Which::default() };
         let mut after = 0;
@@ -117,7 +133,10 @@ impl<'a> Archive<'a> {
                 let told = match opened {
                     // Who is forgotten takes nothing along.
                     Ok(fact) if fact.event().is_none() => return Err(Fault::Forgotten),
-                    Ok(fact) => fact.outward(),
+                    Ok(fact) => {
+                        kept.note(&fact);
+                        fact.outward()
+                    }
                     Err((envelope, _)) => Outward::unreadable(&envelope, "unreadable"),
                 };
                 self.line(&told)?;

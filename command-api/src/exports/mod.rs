@@ -6,6 +6,7 @@ mod archive;
 
 use std::{sync::Arc, time::Duration};
 
+use orbit_adapters::blobs::Blobs;
 use orbit_event_store::{
     EventStore, Fault,
     exports::{Export, Exports},
@@ -29,12 +30,12 @@ impl Wake {
 }
 
 /// Makes archives until `shutdown`.
-pub async fn run(store: EventStore, wake: Wake, shutdown: Shutdown) {
+pub async fn run(store: EventStore, blobs: Option<Blobs>, wake: Wake, shutdown: Shutdown) {
     let (exports, worker) = (store.exports(), ids::new_event_id());
     loop {
         match exports.take(worker).await {
             Ok(Some(export)) => {
-                work(&store, &exports, &export, worker, &shutdown).await;
+                work(&store, blobs.as_ref(), &exports, &export, worker, &shutdown).await;
                 if !shutdown.is_cancelled() {
                     continue;
                 }
@@ -52,10 +53,17 @@ pub async fn run(store: EventStore, wake: Wake, shutdown: Shutdown) {
     }
 }
 
-async fn work(store: &EventStore, exports: &Exports, export: &Export, worker: Uuid, shutdown: &Shutdown) {
+async fn work(
+    store: &EventStore,
+    blobs: Option<&Blobs>,
+    exports: &Exports,
+    export: &Export,
+    worker: Uuid,
+    shutdown: &Shutdown,
+) {
     let made = tokio::select! {
         // Aside from the stack: compressing takes some space.
-        made = Box::pin(archive::make(store, exports, export, worker)) => Some(made),
+        made = Box::pin(archive::make(store, blobs, exports, export, worker)) => Some(made),
         () = shutdown.cancelled() => None,
     };
     let failed = match made {

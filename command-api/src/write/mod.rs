@@ -11,7 +11,7 @@ mod request;
 
 use axum::{extract::FromRequestParts, http::request::Parts, response::Response};
 use orbit_domain::Aggregate;
-use orbit_event_store::{Answer, Fault, Loaded, Mode, Origin, Unit};
+use orbit_event_store::{Answer, Fault, Keep, Loaded, Mode, Origin, Unit};
 use orbit_events::UserId;
 use orbit_platform::{
     auth::{Caller, TokenKind},
@@ -83,6 +83,16 @@ impl<P> Write<P> {
         F: Future<Output = Result<Reply>> + Send,
     {
         let answer = transact(&self.app, self.origin(), self.mode(body), decide).await?;
+        Ok(reply::respond(answer))
+    }
+
+    /// The same for what must never happen twice: its answer is kept for a week.
+    pub async fn run_once<F>(&self, body: &[u8], decide: impl FnMut(Unit) -> F + Send) -> Result<Response>
+    where
+        F: Future<Output = Result<Reply>> + Send,
+    {
+        let mode = self.request.mode_kept(self.app.store.vault(), self.caller.user_id, body, Keep::Week);
+        let answer = transact(&self.app, self.origin(), mode, decide).await?;
         Ok(reply::respond(answer))
     }
 }

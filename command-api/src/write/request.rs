@@ -93,17 +93,22 @@ impl<P> WriteRequest<P> {
 
     /// How it is to be carried out. `scope` is whose idempotency key it is; a dry run uses none up.
     pub fn mode(&self, vault: &Vault, scope: Uuid, body: &[u8]) -> Mode {
+        self.mode_kept(vault, scope, body, Keep::Day)
+    }
+
+    /// The same, and the answer is kept as long as is said.
+    pub fn mode_kept(&self, vault: &Vault, scope: Uuid, body: &[u8], keep: Keep) -> Mode {
         let key = self.key.as_ref().filter(|_| !self.dry_run);
         let idempotency = key.map(|key| Idempotency {
             scope,
             key: key.clone(),
             fingerprint: fingerprint(vault, &self.target, body),
-            keep: Keep::Day,
+            keep,
         });
         Mode { idempotency, dry_run: self.dry_run }
     }
 
-    /// How one operation of a batch is to be carried out: under a key of its own, made of the batch's. A key that a
+    /// How one operation of a batch, or one group of them, is to be carried out: under a key of its own, made of the batch's. A key that a
     /// client sends has no line break in it, so they never meet.
     pub fn part_mode(&self, vault: &Vault, scope: Uuid, index: usize, part: &[u8]) -> Mode {
         let key = self.key.as_ref().filter(|_| !self.dry_run);
@@ -119,6 +124,11 @@ impl<P> WriteRequest<P> {
     /// What the client quotes when it asks for help.
     pub fn request_id(&self) -> String {
         self.request_id.0.to_string()
+    }
+
+    /// Whether it may be a repetition.
+    pub fn has_key(&self) -> bool {
+        self.key.is_some()
     }
 
     /// Refuses (400) a request without an idempotency key.

@@ -5,6 +5,7 @@ mod attempts;
 mod exports;
 mod facts;
 mod idempotency;
+mod imports;
 mod outage;
 mod positions;
 mod relay;

@@ -62,6 +62,9 @@ pub struct HttpArgs {
     /// After how many seconds a request that has no answer yet is answered 503
     #[arg(long, env = "ORBIT_REQUEST_TIMEOUT_S", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub request_timeout_s: u64,
+    /// The same for requests whose body may take long to arrive: files and mailboxes
+    #[arg(long, env = "ORBIT_UPLOAD_TIMEOUT_S", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub upload_timeout_s: u64,
     /// The largest request body in bytes, where a route has no limit of its own
     #[arg(long, env = "ORBIT_BODY_LIMIT", default_value_t = 1024 * 1024)]
     pub body_limit: usize,
@@ -83,6 +86,9 @@ pub struct HttpArgs {
     /// How often one user may search
     #[arg(long, env = "ORBIT_RATE_SEARCH", default_value = "120/min")]
     pub rate_search: Rate,
+    /// How often one user may bring a file or a mailbox
+    #[arg(long, env = "ORBIT_RATE_UPLOAD", default_value = "60/h")]
+    pub rate_upload: Rate,
 }
 
 impl HttpArgs {
@@ -94,6 +100,11 @@ impl HttpArgs {
     /// How long a request may take.
     pub fn request_timeout(&self) -> Duration {
         Duration::from_secs(self.request_timeout_s)
+    }
+
+    /// How long a request may take whose body is a file.
+    pub fn upload_timeout(&self) -> Duration {
+        Duration::from_secs(self.upload_timeout_s)
     }
 }
 
@@ -169,6 +180,35 @@ impl AuthArgs {
         let key = secrets::read("ORBIT_SIGNING_KEY", "ORBIT_SIGNING_KEY_FILE", self.signing_key.as_ref(), file)?;
         secrets::refuse_generated(environment, "ORBIT_SIGNING_KEY", key.as_ref(), file)?;
         Ok(key)
+    }
+}
+
+/// Messages and files.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Blobs")]
+pub struct BlobArgs {
+    /// Where messages and files are stored: a directory, which all processes share; orbit up takes data/blobs in the home
+    /// when not set
+    #[arg(long, env = "ORBIT_BLOBS")]
+    pub blobs: Option<String>,
+}
+
+/// E-mail.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Mail")]
+pub struct MailArgs {
+    /// For how many seconds a message that is to be sent can still be taken back
+    #[arg(long, env = "ORBIT_SEND_HOLD_S", default_value_t = 10, value_parser = clap::value_parser!(u16).range(0..=600))]
+    pub send_hold_s: u16,
+    /// The largest mailbox that can be uploaded, in bytes
+    #[arg(long, env = "ORBIT_IMPORT_LIMIT_BYTES", default_value_t = 4 * 1024 * 1024 * 1024)]
+    pub import_limit_bytes: u64,
+}
+
+impl MailArgs {
+    /// How long a message is held before it is sent.
+    pub fn send_hold(&self) -> chrono::TimeDelta {
+        chrono::TimeDelta::seconds(self.send_hold_s.into())
     }
 }
 

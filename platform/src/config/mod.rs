@@ -11,8 +11,8 @@ mod secrets;
 use std::path::PathBuf;
 
 pub use args::{
-    AuthArgs, DatabaseArgs, EnvironmentArgs, ErasureArgs, HttpArgs, KeysArgs, LogFormat, NatsArgs, ProofArgs,
-    TelemetryArgs,
+    AuthArgs, BlobArgs, DatabaseArgs, EnvironmentArgs, ErasureArgs, HttpArgs, KeysArgs, LogFormat, MailArgs, NatsArgs,
+    ProofArgs, TelemetryArgs,
 };
 pub use rate::Rate;
 pub use render::{effective, env_example, redact_url};

@@ -105,6 +105,8 @@ mod tests {
         auth: AuthArgs,
         #[command(flatten)]
         keys: KeysArgs,
+        #[command(flatten)]
+        blobs: BlobArgs,
     }
 
     #[test]
@@ -118,6 +120,7 @@ mod tests {
         assert_eq!(sample.telemetry.log_format, LogFormat::Human);
         assert!(sample.auth.signing_key(Environment::Development).is_err());
         assert!(sample.keys.master_key(Environment::Development).is_err());
+        assert_eq!(sample.blobs.blobs, None);
         assert_eq!(sample.database.database_connections, 16);
         assert!(Sample::try_parse_from(["sample", "--nats-prefix", "a.b"]).is_err());
     }

@@ -37,6 +37,9 @@ pub(crate) struct BodyLimit(pub usize);
 #[derive(Clone, Debug)]
 struct Edge {
     timeout: Duration,
+    /// Routes that may take longer, and how long.
+    long: &'static [&'static str],
+    long_timeout: Duration,
     body_limit: usize,
     trusted_proxies: usize,
 }
@@ -46,8 +49,18 @@ struct Edge {
 /// From the outside in: request id, client address, trace, metrics, panic → 500, timeout → 503, security headers and
 /// problems completed; CORS; body limit; the routes; 404 and 405 as problems.
 pub fn serve_layers(router: Router, args: &HttpArgs) -> Router {
-    let edge =
-        Edge { timeout: args.request_timeout(), body_limit: args.body_limit, trusted_proxies: args.trusted_proxies };
+    serve_layers_with(router, args, &[])
+}
+
+/// The same; the routes at these paths may take as long as an upload does.
+pub fn serve_layers_with(router: Router, args: &HttpArgs, long: &'static [&'static str]) -> Router {
+    let edge = Edge {
+        timeout: args.request_timeout(),
+        long,
+        long_timeout: args.upload_timeout(),
+        body_limit: args.body_limit,
+        trusted_proxies: args.trusted_proxies,
+    };
     let router = router.fallback(|| async { ApiError::not_found() }).layer(DefaultBodyLimit::max(args.body_limit));
     let router = match cors(&args.cors_origins) {
         Some(cors) => router.layer(cors),
@@ -107,7 +120,8 @@ async fn envelope(State(edge): State<Edge>, mut request: Request, next: Next) ->
     extensions.insert(address);
     extensions.insert(BodyLimit(edge.body_limit));
 
-    let answered = AssertUnwindSafe(tokio::time::timeout(edge.timeout, next.run(request))).catch_unwind();
+    let timeout = if edge.long.contains(&route.as_str()) { edge.long_timeout } else { edge.timeout };
+    let answered = AssertUnwindSafe(tokio::time::timeout(timeout, next.run(request))).catch_unwind();
     let mut response = answer(answered.instrument(span.clone()).await, &span);
     complete(&mut response, &id, &path);
     record(&span, method, route, response.status(), begun.elapsed());

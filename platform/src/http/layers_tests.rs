@@ -21,11 +21,12 @@ fn app(flags: &[&str]) -> Router {
         .route("/things/{id}", get(|| async { "a thing" }).delete(|| async { StatusCode::NO_CONTENT }))
         .route("/panics", get(panics))
         .route("/sleeps", get(|| async { std::future::pending::<()>().await }))
+        .route("/dawdles/{id}", get(|| async { tokio::time::sleep(Duration::from_millis(1_500)).await }))
         .route("/json", post(|_: JsonBody<serde_json::Value>| async {}))
         .route("/bytes", post(|_: Bytes| async {}))
         .route("/breaks", get(|| async { ApiError::internal("secret cause") }))
         .route("/query", get(|_: axum::extract::Query<Vec<(String, u8)>>| async {}));
-    serve_layers(Router::new().nest("/api/v1", routes), &args(flags))
+    serve_layers_with(Router::new().nest("/api/v1", routes), &args(flags), &["/api/v1/dawdles/{id}"])
 }
 
 async fn panics() -> StatusCode {
@@ -121,6 +122,16 @@ async fn a_request_that_takes_too_long_is_given_up() {
     let answer = ask("GET", "/api/v1/sleeps").await;
     assert_eq!((answer.status, answer.problem().code.as_str()), (503, "timeout"));
     assert_eq!(answer.headers[header::RETRY_AFTER], "2");
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_files_are_sent_a_request_may_take_as_long_as_an_upload() {
+    let take = async |flags: &[&str]| {
+        let request = Request::get("/api/v1/dawdles/1").body(Body::empty()).unwrap();
+        send(app(flags), request).await.status
+    };
+    assert_eq!(take(&["--request-timeout-s", "1"]).await, 200);
+    assert_eq!(take(&["--request-timeout-s", "1", "--upload-timeout-s", "1"]).await, 503);
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 /// Which of our packages each package may use, outside of its tests. An arrow that is not here is drawn in
 /// docs/ARCHITECTURE.md first.
-const ARROWS: [(&str, &[&str]); 13] = [
+const ARROWS: [(&str, &[&str]); 14] = [
     ("orbit-events", &[]),
     ("orbit-domain", &["orbit-events"]),
     ("orbit-platform", &[]),
@@ -20,12 +20,20 @@ const ARROWS: [(&str, &[&str]); 13] = [
     ("orbit-runtime", &[]),
     ("orbit-testing", &["orbit-migrations", "orbit-runtime"]),
     ("orbit-event-store", &["orbit-domain", "orbit-events", "orbit-platform"]),
-    ("orbit-command-api", &["orbit-domain", "orbit-event-store", "orbit-events", "orbit-platform"]),
-    ("orbit-projector", &["orbit-event-store", "orbit-events", "orbit-platform"]),
-    ("orbit-query-api", &["orbit-domain", "orbit-event-store", "orbit-events", "orbit-platform", "orbit-projector"]),
+    ("orbit-command-api", &["orbit-adapters", "orbit-domain", "orbit-event-store", "orbit-events", "orbit-platform"]),
+    ("orbit-projector", &["orbit-domain", "orbit-event-store", "orbit-events", "orbit-platform"]),
+    (
+        "orbit-query-api",
+        &["orbit-adapters", "orbit-domain", "orbit-event-store", "orbit-events", "orbit-platform", "orbit-projector"],
+    ),
+    (
+        "orbit-reactor",
+        &["orbit-adapters", "orbit-domain", "orbit-event-store", "orbit-events", "orbit-platform"],
+    ),
     (
         "orbit",
         &[
+            "orbit-adapters",
             "orbit-command-api",
             "orbit-domain",
             "orbit-event-store",
@@ -34,6 +42,7 @@ const ARROWS: [(&str, &[&str]); 13] = [
             "orbit-platform",
             "orbit-projector",
             "orbit-query-api",
+            "orbit-reactor",
             "orbit-runtime",
         ],
     ),

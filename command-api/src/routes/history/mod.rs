@@ -19,4 +19,7 @@ pub fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(revert::list))
         .routes(routes!(revert::label))
         .routes(routes!(revert::me))
+        .routes(routes!(revert::email))
+        .routes(routes!(revert::draft))
+        .routes(routes!(revert::thread))
 }

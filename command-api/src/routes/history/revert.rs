@@ -3,11 +3,12 @@
 use axum::response::Response;
 use orbit_domain::{
     Aggregate,
+    emails::{Draft, Email, Thread},
     tasks::{Label, List, Task},
     users::User,
 };
 use orbit_event_store::{Loaded, Unit};
-use orbit_events::{LabelId, ListId, TaskId};
+use orbit_events::{DraftId, EmailId, LabelId, ListId, TaskId, ThreadId};
 use orbit_platform::{
     http::{
         extract::{Faults, Field, JsonBody, Unknown},
@@ -73,6 +74,40 @@ pub async fn list(write: Write, PathId(id): PathId<ListId>, body: JsonBody<Rever
 #[tracing::instrument(name = "command.labels.revert", skip_all)]
 pub async fn label(write: Write, PathId(id): PathId<LabelId>, body: JsonBody<RevertTo>) -> Result<Response> {
     revert::<Label>(&write, id.0, body).await
+}
+
+/// Make an e-mail what it was
+///
+/// Its marks, its labels and the folder it lies in. What was deleted does not come back.
+#[utoipa::path(post, path = "/api/v1/emails/{id}/revert", tag = "history", operation_id = "revert_email",
+    request_body = RevertTo, params(("id" = Uuid, Path, description = "The e-mail")),
+    responses((status = 200, description = "What it is now, and what was appended", body = Answered)))]
+#[tracing::instrument(name = "command.emails.revert", skip_all)]
+pub async fn email(write: Write, PathId(id): PathId<EmailId>, body: JsonBody<RevertTo>) -> Result<Response> {
+    revert::<Email>(&write, id.0, body).await
+}
+
+/// Make a draft what it was
+///
+/// One that was thrown away comes back. One that was handed over to be sent stays as it is.
+#[utoipa::path(post, path = "/api/v1/emails/drafts/{id}/revert", tag = "history", operation_id = "revert_draft",
+    request_body = RevertTo, params(("id" = Uuid, Path, description = "The draft")),
+    responses((status = 200, description = "What it is now, and what was appended", body = Answered)))]
+#[tracing::instrument(name = "command.drafts.revert", skip_all)]
+pub async fn draft(write: Write, PathId(id): PathId<DraftId>, body: JsonBody<RevertTo>) -> Result<Response> {
+    revert::<Draft>(&write, id.0, body).await
+}
+
+/// Make a decision about threads what it was
+///
+/// One that was taken back holds again.
+#[utoipa::path(post, path = "/api/v1/emails/thread-decisions/{id}/revert", tag = "history",
+    operation_id = "revert_thread_decision",
+    request_body = RevertTo, params(("id" = Uuid, Path, description = "The decision")),
+    responses((status = 200, description = "What it is now, and what was appended", body = Answered)))]
+#[tracing::instrument(name = "command.threads.revert", skip_all)]
+pub async fn thread(write: Write, PathId(id): PathId<ThreadId>, body: JsonBody<RevertTo>) -> Result<Response> {
+    revert::<Thread>(&write, id.0, body).await
 }
 
 /// Make profile and preferences what they were

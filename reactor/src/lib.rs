@@ -1,0 +1,15 @@
+//! The reactor: what Orbit does by itself and towards others. Never replayed.
+//!
+//! In reading order: [`app`] (what it is made of) · [`ingest`] (messages become e-mails, whoever brings them) ·
+//! [`imports`] (mailboxes that users bring) · `sweep` (what nobody may read any more is deleted). Kept here: invariant 7.
+
+pub mod app;
+mod blobs;
+mod config;
+pub mod imports;
+pub mod ingest;
+pub mod sweep;
+mod wake;
+
+pub use app::{Deps, Fault, ROLE, run, start};
+pub use config::Config;

@@ -1,0 +1,8 @@
+//! The reactor on a real log and real blobs: messages become e-mails once, whatever happens on the way.
+
+#![allow(clippy::unwrap_used, reason = "what helps tests may fail as tests do")]
+
+mod imports;
+mod ingest;
+mod sweep;
+mod world;

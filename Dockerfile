@@ -38,7 +38,9 @@ FROM debian:bookworm-slim
 RUN apt-get update \
     && apt-get install -y --no-install-recommends ca-certificates \
     && rm -rf /var/lib/apt/lists/* \
-    && useradd --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin orbit
+    && useradd --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin orbit \
+    # A new volume takes over the owner of the directory it covers.
+    && install -d -o orbit -g orbit -m 0700 /var/lib/orbit/blobs
 COPY --from=build /image/ /
 USER 10001:10001
 ENV ORBIT_ENV=production ORBIT_BIND=0.0.0.0 ORBIT_LOG_FORMAT=json

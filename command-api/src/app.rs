@@ -13,12 +13,12 @@ use orbit_event_store::{
 use orbit_platform::{
     auth::{Admins, Guard, SetupFault, TokenSigner, TokenVerifier, guard},
     clock::Clock,
-    config,
+    config::{self, Rate},
     http::{
         docs::{self, Description},
         health::{self, Probe},
         layers::serve_layers_with,
-        limits::{RateLimiter, per_address},
+        limits::{RateLimiter, per_address, per_user},
         serve::serve,
     },
     nats::{self, FirstConnection},
@@ -53,6 +53,8 @@ pub const ROLE: &str = "orbit_command";
 pub const LONG: &[&str] = &["/api/v1/emails/import", "/api/v1/emails/attachments"];
 /// How the process calls itself towards servers.
 const NAME: &str = "orbit-command-api";
+/// How the limit of uploads is called in metrics and headers.
+const UPLOADS: &str = "upload";
 /// How metrics call the pool.
 const POOL: &str = "command";
 
@@ -101,6 +103,7 @@ pub struct App {
     guard: Guard,
     login_limit: RateLimiter,
     refresh_limit: RateLimiter,
+    upload_limit: RateLimiter,
     pool: PgPool,
     nats: async_nats::Client,
 }
@@ -138,13 +141,13 @@ impl App {
             reactor,
         });
         state.mail_mut().blobs = parts.blobs.clone();
-        let exporting =
-            exports::run(state.store.clone(), parts.blobs.clone(), state.exports.clone(), shutdown.clone());
+        let exporting = exports::run(state.store.clone(), parts.blobs.clone(), state.exports.clone(), shutdown.clone());
         shutdown.spawn("users.export", exporting);
         let erasures = Erasures { store: state.store.clone(), sessions: state.sessions.clone(), blobs: parts.blobs };
         shutdown.spawn("users.erase", erasures.clone().run(state.erasures.clone(), shutdown.clone()));
         let (login_limit, refresh_limit) = (parts.login_limit, parts.refresh_limit);
-        Ok(Self { state, erasures, guard, login_limit, refresh_limit, pool, nats })
+        let upload_limit = RateLimiter::new(UPLOADS, Rate::Off);
+        Ok(Self { state, erasures, guard, login_limit, refresh_limit, upload_limit, pool, nats })
     }
 
     /// The same, and messages are held so long before they are sent.
@@ -161,10 +164,18 @@ impl App {
         self
     }
 
+    /// The same, and one user may bring files and mailboxes no more often than this.
+    #[must_use]
+    pub fn with_upload_rate(mut self, rate: Rate) -> Self {
+        self.upload_limit = RateLimiter::new(UPLOADS, rate);
+        self
+    }
+
     /// All routes, guarded and limited, and nothing around them: no layers, health or documents.
     pub fn routes(&self) -> OpenApiRouter {
         let routes = routes::routes();
-        let guarded = routes.guarded.route_layer(from_fn_with_state(self.guard.clone(), guard));
+        let uploads = routes.uploads.route_layer(from_fn_with_state(self.upload_limit.clone(), per_user));
+        let guarded = routes.guarded.merge(uploads).route_layer(from_fn_with_state(self.guard.clone(), guard));
         let entered = routes.entered.route_layer(from_fn_with_state(self.login_limit.clone(), per_address));
         let refreshed = routes.refreshed.route_layer(from_fn_with_state(self.refresh_limit.clone(), per_address));
         let mut all = guarded.merge(entered).merge(refreshed).with_state(self.state.clone());
@@ -175,7 +186,7 @@ impl App {
     /// What `/openapi.json`, `/docs` and `/problems` tell of these routes.
     pub fn description() -> Description {
         let routes = routes::routes();
-        let mut all = routes.guarded.merge(routes.entered).merge(routes.refreshed);
+        let mut all = routes.guarded.merge(routes.uploads).merge(routes.entered).merge(routes.refreshed);
         write::docs::complete(all.get_openapi_mut());
         Description::new(all.into_openapi(), problems::all())
     }
@@ -268,7 +279,10 @@ pub async fn run(listener: TcpListener, config: Config, told: Description, shutd
         history: History::default(),
     };
     let app = App::start(parts, &shutdown).await?;
-    let app = app.with_send_hold(config.mail.send_hold()).with_import_limit(config.mail.import_limit_bytes);
+    let app = app
+        .with_send_hold(config.mail.send_hold())
+        .with_import_limit(config.mail.import_limit_bytes)
+        .with_upload_rate(config.http.rate_upload);
     let router = Router::from(app.routes())
         .merge(health::router(app.probes()))
         .merge(told.router())

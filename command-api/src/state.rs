@@ -10,9 +10,7 @@ use orbit_platform::{
     problem::ApiError,
 };
 
-use crate::{
-    erasures, exports, passwords::Passwords, reactor::Reactor, routes::FirstLists, sessions::Sessions,
-};
+use crate::{erasures, exports, passwords::Passwords, reactor::Reactor, routes::FirstLists, sessions::Sessions};
 
 /// How long a message is held before it is sent, where nobody says otherwise.
 const SEND_HOLD: TimeDelta = TimeDelta::seconds(10);
@@ -56,7 +54,7 @@ pub struct Inner {
     pub erasures: erasures::Wake,
     /// Told of archives that were asked for.
     pub exports: exports::Wake,
-    /// Told of mailboxes that are to be taken in.
+    /// Told of mailboxes that are to be taken in, and of messages that are to be sent.
     pub reactor: Reactor,
 }
 

@@ -7,8 +7,8 @@ use std::{process::ExitCode, time::Duration};
 use clap::{Parser, Subcommand};
 
 use crate::{
-    audit, backup, bench, completions, doctor, failure, keys, parked, projections, ready, rebuild, replay, restore,
-    schema, serve, settings, up, verify,
+    audit, backup, bench, completions, doctor, failure, import, keys, parked, projections, ready, rebuild, replay,
+    restore, schema, serve, settings, up, verify,
 };
 
 const EXAMPLES: &str = "\
@@ -63,6 +63,8 @@ enum Command {
     Backup(backup::Args),
     /// Make a database out of a backup, with a new epoch
     Restore(Box<restore::Args>),
+    /// Take mailboxes in that lie in files of this machine
+    Import(import::Args),
     /// The keys over the users' keys: status, rotate
     Keys(keys::Args),
     /// Ask a running process whether it is ready
@@ -114,6 +116,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Replay(args) => replay::run(*args).await,
         Command::Backup(args) => backup::run(args).await,
         Command::Restore(args) => restore::run(*args).await,
+        Command::Import(args) => import::run(args).await,
         Command::Keys(args) => keys::run(args).await,
         Command::Ready(args) => ready::run(args).await,
         Command::Config(args) => settings::run(&args),

@@ -3,7 +3,7 @@
 //!
 //! Reading order: [`cli`] (the words) · [`up`] (servers, secrets, schema, all roles in one process) · [`serve`] (one
 //! role) · [`schema`] (migrations) · [`doctor`] · [`verify`] · [`audit`] · [`parked`] · [`keys`] · `projections` · `rebuild` ·
-//! `replay` · [`backup`] · [`restore`] · [`settings`] · [`mod@bench`].
+//! `replay` · `import` · [`backup`] · [`restore`] · [`settings`] · [`mod@bench`].
 
 pub mod audit;
 pub mod backup;
@@ -12,6 +12,7 @@ pub mod cli;
 mod completions;
 pub mod doctor;
 mod failure;
+mod import;
 pub mod keys;
 pub mod parked;
 mod place;

@@ -1,12 +1,13 @@
 //! Which `.orbit` directory a command works on, and which servers: those of the settings, or those of `orbit up`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::bail;
+use anyhow::{Context, bail};
+use orbit_adapters::blobs::{Blobs, Location};
 use orbit_event_store::{Log, MasterKey, Vault};
 use orbit_platform::{
     clock::Clock,
-    config::{DatabaseArgs, Environment, EnvironmentArgs, KeysArgs, Secret},
+    config::{BlobArgs, DatabaseArgs, Environment, EnvironmentArgs, KeysArgs, Secret},
     postgres,
 };
 use orbit_runtime::{Addresses, Fault, Home};
@@ -45,6 +46,29 @@ pub fn addresses(home: &Home) -> anyhow::Result<Addresses> {
             home.root().display()
         ),
     }
+}
+
+/// Where messages and files are: where the settings say, or in the home.
+pub fn blobs_in(home: &Home, args: &BlobArgs) -> String {
+    let named = args.blobs.clone().filter(|text| !text.is_empty());
+    named.unwrap_or_else(|| home.data_dir().join("blobs").display().to_string())
+}
+
+/// The store of messages and files, if the settings name one, or the home has one.
+pub fn blobs_there(home: &Home, args: &BlobArgs) -> anyhow::Result<Option<Blobs>> {
+    let is_named = args.blobs.as_deref().is_some_and(|text| !text.is_empty());
+    let is_there = is_named || Path::new(&blobs_in(home, args)).is_dir();
+    if is_there { blobs(home, args).map(Some) } else { Ok(None) }
+}
+
+/// The store of messages and files; made, if it is not there.
+pub fn blobs(home: &Home, args: &BlobArgs) -> anyhow::Result<Blobs> {
+    let location = Location::from_args(&BlobArgs { blobs: Some(blobs_in(home, args)) })?;
+    let location = location.context("ORBIT_BLOBS names no directory")?;
+    Blobs::open(&location).with_context(|| {
+        let Location::Directory(path) = &location;
+        format!("{} cannot be used for messages and files: correct ORBIT_BLOBS", path.display())
+    })
 }
 
 /// For a command beside a running Orbit: the database and the key of the settings, or those of the home.

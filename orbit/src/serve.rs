@@ -21,9 +21,11 @@ Examples:
   orbit serve command-api --port 8001
   orbit serve projector --port 8002
   orbit serve query-api --port 8003
+  orbit serve reactor --port 8004
 
 All want DATABASE_URL, NATS_URL and ORBIT_MASTER_KEY; the HTTP processes also a key for
-access tokens, and command-api one for checkpoints of the log. Run as many of each as you like.
+access tokens, and command-api one for checkpoints of the log; all but the projector ORBIT_BLOBS,
+one directory for messages and files. Run as many of each as you like.
 `orbit serve PROCESS --help` lists all settings.";
 
 /// How long tasks may take to end once the server has.
@@ -46,6 +48,8 @@ enum Process {
     Projector(Box<orbit_projector::Config>),
     /// HTTP queries
     QueryApi(Box<orbit_query_api::Config>),
+    /// Mailboxes to e-mails, and whatever else Orbit does by itself
+    Reactor(Box<orbit_reactor::Config>),
 }
 
 impl Process {
@@ -55,6 +59,7 @@ impl Process {
             Self::CommandApi(config) => ("orbit-command-api", &config.database, &config.http, &config.telemetry),
             Self::Projector(config) => ("orbit-projector", &config.database, &config.http, &config.telemetry),
             Self::QueryApi(config) => ("orbit-query-api", &config.database, &config.http, &config.telemetry),
+            Self::Reactor(config) => ("orbit-reactor", &config.database, &config.http, &config.telemetry),
         }
     }
 }
@@ -77,6 +82,7 @@ async fn start(process: Process, listener: TcpListener, shutdown: &Shutdown) -> 
         Process::CommandApi(config) => orbit_command_api::run(listener, *config, whole_api(), shutdown).await?,
         Process::Projector(config) => orbit_projector::run(*config, listener, shutdown).await?,
         Process::QueryApi(config) => orbit_query_api::run(listener, *config, whole_api(), shutdown).await?,
+        Process::Reactor(config) => orbit_reactor::run(*config, listener, shutdown).await?,
     }
     Ok(())
 }

@@ -49,6 +49,8 @@ enum Process {
     Projector,
     /// `orbit serve query-api`
     QueryApi,
+    /// `orbit serve reactor`
+    Reactor,
 }
 
 impl Process {
@@ -58,6 +60,7 @@ impl Process {
             Self::CommandApi => &["serve", "command-api"],
             Self::Projector => &["serve", "projector"],
             Self::QueryApi => &["serve", "query-api"],
+            Self::Reactor => &["serve", "reactor"],
         }
     }
 }

@@ -55,7 +55,7 @@ fn interpolations(text: &str) -> Vec<(String, String)> {
 #[test]
 fn every_command_of_compose_is_one_of_the_program() {
     let compose = compose();
-    assert_eq!(ours(&compose).count(), 4);
+    assert_eq!(ours(&compose).count(), 5);
     for (name, service) in ours(&compose) {
         let words = strings(&service["command"]);
         let parsed = Cli::command().try_get_matches_from(["orbit"].iter().chain(&words));

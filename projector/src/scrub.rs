@@ -150,7 +150,7 @@ struct Table {
     fits: bool,
 }
 
-/// The read models; answers, whose keys clients choose; wrapped keys, of which a destroyed one leaves its bytes as any row.
+/// The read models; jobs, whose files have names; answers, whose keys clients choose; wrapped keys, of which a destroyed one leaves its bytes as any row.
 async fn tables(connection: &mut PgConnection) -> Result<Vec<Table>, Fault> {
     sqlx::query_as!(
         Table,
@@ -158,7 +158,7 @@ async fn tables(connection: &mut PgConnection) -> Result<Vec<Table>, Fault> {
                   pg_total_relation_size(c.oid) <= $1 AND pg_has_role(c.relowner, 'USAGE') AS "fits!"
            FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
            WHERE c.relkind = 'r'
-             AND (n.nspname = 'view' OR (n.nspname, c.relname) IN (('log', 'commands'), ('vault', 'keys')))
+             AND (n.nspname IN ('view', 'work') OR (n.nspname, c.relname) IN (('log', 'commands'), ('vault', 'keys')))
            ORDER BY c.relname LIMIT 1000"#,
         SMALL
     )

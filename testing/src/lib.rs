@@ -16,6 +16,7 @@ mod database;
 mod eventually;
 mod nats;
 mod own;
+pub mod peers;
 mod run;
 
 pub use database::TestDatabase;

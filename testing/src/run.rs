@@ -104,7 +104,7 @@ async fn lock(path: PathBuf) -> anyhow::Result<File> {
 }
 
 /// «pid-start»: which process a directory belongs to.
-fn name_of(owner: &ProcessId) -> String {
+pub(crate) fn name_of(owner: &ProcessId) -> String {
     let started: String = owner.started.chars().map(|c| if c.is_alphanumeric() { c } else { '_' }).collect();
     format!("{}-{started}", owner.pid)
 }

@@ -12,6 +12,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use self::mail::{Kept, Raw};
 use orbit_adapters::blobs::Blobs;
 use orbit_event_store::{
     EventStore, Fault, Stored, Which,
@@ -22,7 +23,6 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
-use self::mail::{Kept, Raw};
 use zip::{
     CompressionMethod, ZipWriter,
     write::{SimpleFileOptions, StreamWriter},

@@ -19,6 +19,8 @@ pub use tasks::FirstLists;
 pub struct Routes {
     /// With a token.
     pub guarded: OpenApiRouter<AppState>,
+    /// With a token, and only so many times an hour: what takes room on the disk.
+    pub uploads: OpenApiRouter<AppState>,
     /// Everybody, a few times a minute from each address.
     pub entered: OpenApiRouter<AppState>,
     /// Everybody, more often: devices that share an address come here by themselves.
@@ -34,7 +36,7 @@ pub fn routes() -> Routes {
         .merge(emails::router())
         .merge(history::router())
         .merge(admin::router());
-    Routes { guarded, entered: users::entered(), refreshed: users::refreshed() }
+    Routes { guarded, uploads: emails::uploads(), entered: users::entered(), refreshed: users::refreshed() }
 }
 
 /// What is left to do once facts were appended that no route of theirs decided: type and object of each.

@@ -85,28 +85,40 @@ impl Api {
         let mut config = Config::parse_from(["orbit-command-api", "--trusted-proxies", "1"]);
         config.database.database_url = Secret::new(database.url());
         config.auth.signing_key = Some(Secret::new(generate_signing_key()));
-        let app = App::start(parts(&config, clock.clone(), &nats, limited).await, &shutdown).await.unwrap();
         let files = tempfile::tempdir().unwrap();
-        let app = app.with_blobs(Blobs::open(&Location::Directory(files.path().to_owned())).unwrap());
+        let parts = parts(&config, clock.clone(), &nats, limited, &files).await;
+        let app = App::start(parts, &shutdown).await.unwrap();
         let (router, document) = app.routes().split_for_parts();
         let document = orbit_platform::http::docs::document(&document);
         let router = serve_layers(router, &config.http);
         Self { clock, database, auth: config.auth, document, app, files, router, shutdown, nats }
     }
 
-    /// Another process over the same database: with caches and a batcher of its own.
+    /// Another process over the same database and files: with caches and a batcher of its own.
     pub async fn another(&self) -> Router {
-        let config = Config::parse_from(["orbit-command-api", "--trusted-proxies", "1"]);
-        serve_layers(self.another_app().await.routes().into(), &config.http)
+        served(&self.another_app().await)
     }
 
-    /// That process, without a listener.
+    /// A process to which nobody has said where files lie.
+    pub async fn another_without_files(&self) -> Router {
+        served(&App::start(Parts { blobs: None, ..self.parts().await }, &self.shutdown).await.unwrap())
+    }
+
+    /// A process where files and mailboxes are taken so often and no more.
+    pub async fn another_that_takes(&self, uploads: &str) -> Router {
+        served(&self.another_app().await.with_upload_rate(uploads.parse().unwrap()))
+    }
+
+    /// Another process, without a listener.
     pub async fn another_app(&self) -> App {
+        App::start(self.parts().await, &self.shutdown).await.unwrap()
+    }
+
+    async fn parts(&self) -> Parts {
         let mut config = Config::parse_from(["orbit-command-api", "--trusted-proxies", "1"]);
         config.database.database_url = Secret::new(self.database.url());
         config.auth = self.auth.clone();
-        let parts = parts(&config, self.clock.clone(), &self.nats, Limited::default()).await;
-        App::start(parts, &self.shutdown).await.unwrap()
+        parts(&config, self.clock.clone(), &self.nats, Limited::default(), &self.files).await
     }
 
     pub fn advance(&self, by: TimeDelta) {
@@ -164,6 +176,11 @@ impl Api {
     }
 }
 
+fn served(app: &App) -> Router {
+    let config = Config::parse_from(["orbit-command-api", "--trusted-proxies", "1"]);
+    serve_layers(app.routes().into(), &config.http)
+}
+
 /// Limits per address.
 struct Limited {
     login: Rate,
@@ -176,7 +193,7 @@ impl Default for Limited {
     }
 }
 
-async fn parts(config: &Config, clock: Clock, nats: &TestNats, limited: Limited) -> Parts {
+async fn parts(config: &Config, clock: Clock, nats: &TestNats, limited: Limited, files: &tempfile::TempDir) -> Parts {
     Parts {
         pool: postgres::connect_as(&config.database, "test", None, orbit_command_api::app::ROLE).await.unwrap(),
         nats: nats.client().clone(),
@@ -192,6 +209,7 @@ async fn parts(config: &Config, clock: Clock, nats: &TestNats, limited: Limited)
         refresh_limit: RateLimiter::new("refresh", limited.refresh),
         refresh_ttl: TimeDelta::days(30),
         erasure_grace: TimeDelta::days(7),
+        blobs: Some(Blobs::open(&Location::Directory(files.path().to_owned())).unwrap()),
         limits: Limits::default(),
         history: History::default(),
     }
@@ -266,13 +284,18 @@ impl Call {
     }
 
     pub async fn send(self) -> Answer {
+        let answer = self.send_unchecked().await;
+        answer.check();
+        answer
+    }
+
+    /// For what is wrong with the server.
+    pub async fn send_unchecked(self) -> Answer {
         let response = self.router.oneshot(self.request.body(self.body).unwrap()).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = to_bytes(body, usize::MAX).await.unwrap();
         let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap() };
-        let answer = Answer { status: parts.status.as_u16(), headers: parts.headers, body };
-        answer.check();
-        answer
+        Answer { status: parts.status.as_u16(), headers: parts.headers, body }
     }
 }
 

@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::common::{Api, titled};
+use crate::{
+    common::{Api, titled},
+    emails,
+};
 
 fn operations(api: &Api) -> Vec<(String, Value)> {
     let paths = api.document["paths"].as_object().unwrap();
@@ -77,8 +80,18 @@ async fn answers_have_the_fields_that_the_document_says() {
     assert_eq!(keys(&post("/labels", json!({"name": "x"})).await), schema("WrittenLabel"));
     let body = json!({"name": "x", "scopes": ["admin"]});
     assert_eq!(keys(&post("/auth/tokens", body).await), schema("IssuedApiToken"));
-    let body = json!({"kind": "imap", "name": "x", "endpoint": "imap.example.org"});
+    let body = json!({"kind": "smtp", "name": "x", "endpoint": "smtp.example.org", "address": "ada@example.org"});
     assert_eq!(keys(&post("/connections", body).await), schema("WrittenConnection"));
+    assert_eq!(keys(&post("/emails/drafts", json!({})).await), schema("WrittenDraft"));
+    assert_eq!(keys(&post("/emails/folders", json!({"name": "x"})).await), schema("WrittenFolder"));
+    let place = emails::inbox(&api, &ada).await;
+    let email = emails::email_in(&api, &ada, place).await;
+    assert_eq!(keys(&emails::verb(&api, &ada, &email, "read").await.expect(200).body), schema("WrittenEmail"));
+    let body = json!({ "email_ids": [email] });
+    assert_eq!(keys(&post("/emails/threads/split", body).await), schema("WrittenThreadDecision"));
+    assert_eq!(keys(&emails::upload(&api, &ada, "x.txt", "x").await.body), schema("UploadedAttachment"));
+    let sent = emails::send(&api, &ada, "k1", &json!({"to": ["grace@example.org"]})).await.expect(202).body;
+    assert_eq!(keys(&sent), schema("WrittenSubmission"));
     let me = api.patch("/auth/me").by(&ada).json(&json!({})).send().await.expect(200).body;
     assert_eq!(keys(&me), schema("WrittenUser"));
     let login = json!({"email": "ada@example.org", "password": crate::common::PASSWORD});

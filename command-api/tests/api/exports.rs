@@ -7,7 +7,17 @@ use std::{
 };
 
 use chrono::TimeDelta;
+use futures_util::TryStreamExt;
+use orbit_adapters::{
+    blobs::{Blobs, Location},
+    mailbox::{self, Found, Kind},
+};
 use orbit_event_store::exports::{Export, Status};
+use orbit_events::{
+    Actor, UserId,
+    emails::{self, Role},
+};
+use orbit_reactor::ingest::{Again, Cause, Incoming, Ingest};
 use orbit_testing::eventually;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -82,6 +92,7 @@ async fn an_export_has_every_fact_and_everything_as_it_is_now_and_no_secret() {
             "devices.jsonl",
             "drafts.jsonl",
             "emails.jsonl",
+            "emails.mbox",
             "folders.jsonl",
             "history.jsonl",
             "labels.jsonl",
@@ -168,5 +179,70 @@ async fn an_export_is_asked_for_by_who_is_logged_in_and_with_nothing_in_the_body
     complete(&api, &ada, &asked.body).await;
     let again = api.post(path).by(&ada).key("k1").send().await.expect(202);
     assert_eq!((again.body, again.headers["idempotent-replayed"].to_str().unwrap()), (asked.body, "true"));
+    api.stop().await;
+}
+
+/// Messages that came in, one after the other.
+async fn take(api: &Api, ingest: &Ingest, user: UserId, raw: &[&str]) -> Vec<Uuid> {
+    let cause = Cause { user, actor: Actor::User, correlation_id: user.0, again: Again::Yes };
+    let incoming = |raw: &&str| Incoming {
+        raw: raw.as_bytes().to_vec(),
+        place: ingest.place(user, Role::Inbox),
+        is_read: false,
+        is_starred: false,
+        labels: vec![],
+        received_at: api.clock.now(),
+        origin: emails::Origin::Import,
+    };
+    let taken = ingest.take(&cause, raw.iter().map(incoming).collect()).await.unwrap();
+    taken.into_iter().map(|taken| taken.email_id).collect()
+}
+
+#[tokio::test]
+async fn an_export_has_every_message_that_is_there_as_it_came_and_files_that_wait() {
+    let api = Api::new().await;
+    let ada = api.register("ada@example.org").await;
+    let user = UserId(ada.claims()["sub"].as_str().unwrap().parse().unwrap());
+    let blobs = Blobs::open(&Location::Directory(api.files.path().to_owned())).unwrap();
+    let ingest = Ingest::new(api.app.store().clone(), blobs.clone());
+    let raw = [
+        "Message-ID: <one@example.org>\r\nSubject: One\r\n\r\nFrom here on it is quoted.\r\n",
+        "Message-ID: <two@example.org>\r\n\r\nDeleted for good.\r\n",
+        "Message-ID: <three@example.org>\r\n\r\nDeleted and brought again.\r\n",
+    ];
+    let ids = take(&api, &ingest, user, &raw).await;
+    for id in &ids[1..] {
+        api.post(&format!("/emails/{id}/trash")).by(&ada).send().await.expect(200);
+        api.delete(&format!("/emails/{id}")).by(&ada).send().await.expect(204);
+    }
+    take(&api, &ingest, user, &raw[2..]).await;
+    // A message whose bytes are gone: it is told, and the rest is there.
+    let lost = take(&api, &ingest, user, &["Message-ID: <four@example.org>\r\n\r\nLost.\r\n"]).await[0];
+    let packs: Vec<_> = blobs.objects().try_collect().await.unwrap();
+    blobs.remove(user.0, packs.last().unwrap().1).await.unwrap();
+    for name in ["plan.txt", "thrown.txt"] {
+        let call = api.post(&format!("/emails/attachments?filename={name}")).by(&ada);
+        let call = call.header("content-type", "text/plain").raw_untyped(format!("{name}: words"));
+        let file = call.send().await.expect(201).body;
+        if name == "thrown.txt" {
+            api.delete(&format!("/emails/attachments/{}", id(&file))).by(&ada).send().await.expect(204);
+        }
+    }
+
+    let asked = api.post("/auth/me/export").by(&ada).send().await.expect(202);
+    let export = complete(&api, &ada, &asked.body).await;
+    let files = files(&api, &export).await;
+    let found: Vec<_> = mailbox::over(Cursor::new(files["emails.mbox"].clone().into_bytes()), Kind::Mbox, None)
+        .unwrap()
+        .map(|found| match found.unwrap() {
+            Found::Message(item) => String::from_utf8(item.raw).unwrap(),
+            bad @ Found::Bad { .. } => panic!("{bad:?}"),
+        })
+        .collect();
+    assert_eq!(found, [raw[0], raw[2]], "in the order in which they came in, each once");
+    assert_eq!(files["left-out.txt"], format!("e-mail {lost}: its bytes are missing\n"));
+    let waiting: Vec<_> = files.iter().filter(|(name, _)| name.starts_with("files/")).collect();
+    assert_eq!(waiting.len(), 1);
+    assert!(waiting[0].0.ends_with("-plan.txt") && waiting[0].1 == "plan.txt: words", "{waiting:?}");
     api.stop().await;
 }

@@ -12,6 +12,7 @@ mod emails;
 mod erasure;
 mod exports;
 mod follow_ups;
+mod imports;
 mod lists;
 mod logins;
 mod placing;

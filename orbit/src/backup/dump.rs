@@ -10,8 +10,10 @@ use std::{
 
 use anyhow::{Context, bail};
 use chrono::{DateTime, Utc};
+use orbit_adapters::blobs::Blobs;
 
 use super::{
+    blobs::{self, BLOBS},
     manifest::{DATA, KEYS, MANIFEST, Manifest, Sum, VAULT, VIEWS, create_private},
     progress::{LOOK, Progress},
     snapshot::Snapshot,
@@ -64,6 +66,7 @@ impl Draft {
         created_at: DateTime<Utc>,
         pg_dump: &Tool,
         login: &Login,
+        store: Option<&Blobs>,
     ) -> anyhow::Result<Manifest> {
         let progress = Progress::begin("Copying the users' keys");
         let mut writer = Writer { dir: &self.dir, snapshot, pg_dump, login, progress: &progress, bytes: 0 };
@@ -79,6 +82,14 @@ impl Draft {
         let mut rows = vec![OsString::from("--data-only")];
         rows.extend(snapshot.readable.iter().map(|name| format!("--schema={}", quote(name)).into()));
         writer.archive(VIEWS, rows).await?;
+
+        let packs = match store {
+            Some(store) => {
+                progress.now("Copying messages and files");
+                Some(blobs::copy(store, &self.dir, &progress).await?)
+            }
+            None => None,
+        };
 
         progress.now("Reading through");
         let dir = self.dir.clone();
@@ -97,6 +108,7 @@ impl Draft {
             position: snapshot.position,
             owner: snapshot.owner.clone(),
             files,
+            blobs: packs,
         };
         self.finish(&manifest, keys)?;
         Ok(manifest)
@@ -106,7 +118,7 @@ impl Draft {
     fn finish(&mut self, manifest: &Manifest, keys: &str) -> anyhow::Result<()> {
         let readme = self.dir.join("README.txt");
         fs::write(&readme, README).with_context(|| format!("cannot write {}", readme.display()))?;
-        let mut of_keys = manifest.clone();
+        let mut of_keys = Manifest { blobs: None, ..manifest.clone() };
         of_keys.files = manifest.files.get(keys).map(|sum| (VAULT.to_owned(), sum.clone())).into_iter().collect();
         of_keys.write(&self.dir.join(KEYS))?;
         manifest.write(&self.dir)?;
@@ -122,7 +134,7 @@ impl Drop for Draft {
         }
         // What cannot be removed has no manifest, and is no backup either way. That goes first.
         let _ = fs::remove_file(self.dir.join(MANIFEST));
-        for part in ["data", "views", KEYS] {
+        for part in ["data", "views", KEYS, BLOBS] {
             let _ = fs::remove_dir_all(self.dir.join(part));
         }
         let _ = fs::remove_file(self.dir.join("README.txt"));

@@ -5,6 +5,7 @@
 //! DIR/README.txt         what is here and what it takes to restore it
 //! DIR/data/orbit.dump    the log (sealed payloads) and the shape of everything else
 //! DIR/views/views.dump   rows of the read models: what users wrote, in the clear
+//! DIR/blobs/OWNER/PACK   messages and files, sealed as they lie in the store
 //! DIR/keys/vault.dump    the users' keys, wrapped by the master key
 //! DIR/keys/manifest.json the same about this file alone, so that keys can be kept elsewhere
 //! ```
@@ -24,6 +25,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use super::blobs::Packs;
+
 /// The file.
 pub const MANIFEST: &str = "manifest.json";
 /// The archive of the log.
@@ -35,8 +38,8 @@ pub const KEYS: &str = "keys";
 /// The archive of the keys, in their directory.
 pub const VAULT: &str = "vault.dump";
 
-/// The layout that this program writes, and the only one it reads.
-const FORMAT: u32 = 1;
+/// The layout that this program writes; it also reads those before, which had no blobs.
+const FORMAT: u32 = 2;
 /// A manifest is far shorter; whatever is longer is none.
 const LIMIT: u64 = 1_000_000;
 
@@ -61,6 +64,9 @@ pub struct Manifest {
     pub owner: String,
     /// Path below this directory to what the file must be.
     pub files: BTreeMap<String, Sum>,
+    /// What messages and files must be; `None` if they are not in it.
+    #[serde(default)]
+    pub blobs: Option<Packs>,
 }
 
 /// What a file must be.
@@ -201,7 +207,18 @@ mod tests {
             position: 4_711,
             owner: "orbit".to_owned(),
             files: BTreeMap::new(),
+            blobs: Some(Packs { objects: 1, bytes: 2, sha256: "00".to_owned() }),
         }
+    }
+
+    #[test]
+    fn a_backup_from_before_there_were_blobs_can_be_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut old = serde_json::to_value(manifest()).unwrap();
+        old["format"] = 1.into();
+        old.as_object_mut().unwrap().remove("blobs");
+        fs::write(dir.path().join(MANIFEST), old.to_string()).unwrap();
+        assert_eq!(Manifest::read(dir.path()).unwrap(), Manifest { format: 1, blobs: None, ..manifest() });
     }
 
     #[test]
@@ -224,7 +241,7 @@ mod tests {
             fs::write(dir.path().join(MANIFEST), garbage).unwrap();
             assert!(said(dir.path()).contains("is damaged"), "{garbage}");
         }
-        fs::write(dir.path().join(MANIFEST), r#"{"format": 2, "orbit": "9.0.0", "more": 1}"#).unwrap();
+        fs::write(dir.path().join(MANIFEST), r#"{"format": 3, "orbit": "9.0.0", "more": 1}"#).unwrap();
         assert!(said(dir.path()).contains("newer Orbit (\"9.0.0\")"));
     }
 

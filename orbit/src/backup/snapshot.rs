@@ -23,6 +23,8 @@ pub struct Snapshot {
     pub owner: String,
     /// Major version of the server.
     pub server: u32,
+    /// Whether facts speak of messages or files, which lie among the blobs.
+    pub has_blobs: bool,
     /// Schemas whose rows are what users wrote, in the clear: all but the log, the vault and the list of migrations.
     pub readable: Vec<String>,
 }
@@ -58,7 +60,8 @@ impl Snapshot {
                           WHERE nspname NOT IN ('log', 'vault', 'public', 'information_schema') AND nspname !~ '^pg_'
                           AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_namespace'::regclass
                                           AND d.objid = n.oid AND d.deptype = 'e')
-                          ORDER BY 1)
+                          ORDER BY 1),
+                    EXISTS (SELECT FROM log.streams WHERE category IN ('emails', 'attachments'))
              FROM log.head h LIMIT 1",
         )
         .fetch_one(&mut connection)
@@ -72,6 +75,7 @@ impl Snapshot {
             owner: row.try_get(4)?,
             server: u32::try_from(row.try_get::<i32, _>(5)?)?,
             readable: row.try_get(6)?,
+            has_blobs: row.try_get(7)?,
             connection,
         })
     }

@@ -85,6 +85,7 @@ impl Server {
             refresh_limit: limiter("refresh"),
             refresh_ttl: TimeDelta::days(30),
             erasure_grace: TimeDelta::days(7),
+            blobs: None,
             limits: Limits::default(),
             history: History::default(),
         };

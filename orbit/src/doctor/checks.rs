@@ -17,7 +17,7 @@ use orbit_projector::{
 };
 use sqlx::{Connection, PgPool};
 
-use super::patient::Patient;
+use super::{blobs, patient::Patient};
 use crate::{
     failure::sentence,
     schema::{self, State},
@@ -60,6 +60,7 @@ impl Finding {
 /// Everything, in the order in which one thing needs another.
 pub async fn all(patient: &Patient) -> Vec<Finding> {
     let mut findings = vec![Finding::of("runtime", patient.runtime.clone())];
+    findings.push(Finding::of("blobs", blobs::look(patient.blobs.as_ref()).await));
     let pool = database(patient, &mut findings).await;
     let client = broker(patient, &mut findings).await;
     let Some(pool) = pool else { return findings };

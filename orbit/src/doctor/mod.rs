@@ -1,10 +1,11 @@
-//! `orbit doctor`: looks at runtime, database, broker, log, stream and read models, and says what it sees.
+//! `orbit doctor`: looks at runtime, database, broker, log, stream, read models and blobs, and says what it sees.
 
+mod blobs;
 mod checks;
 mod patient;
 
 use anyhow::bail;
-use orbit_platform::config::{DatabaseArgs, NatsArgs};
+use orbit_platform::config::{BlobArgs, DatabaseArgs, NatsArgs};
 
 use self::{checks::Finding, patient::Patient};
 use crate::{place::HomeArgs, print};
@@ -26,11 +27,13 @@ pub struct Args {
     database: DatabaseArgs,
     #[command(flatten)]
     nats: NatsArgs,
+    #[command(flatten)]
+    blobs: BlobArgs,
 }
 
 /// Looks, prints a table, and fails if something is wrong.
 pub async fn run(args: Args) -> anyhow::Result<()> {
-    let patient = Patient::find(&args.home.locate()?, args.database, args.nats)?;
+    let patient = Patient::find(&args.home.locate()?, args.database, args.nats, &args.blobs)?;
     let findings = checks::all(&patient).await;
     let heading = ["", "CHECK", "FOUND"].map(str::to_owned).to_vec();
     let rows = findings.iter().map(Finding::row);

@@ -14,8 +14,8 @@ use uuid::Uuid;
 /// How long the batcher may take to end.
 const GRACE: std::time::Duration = std::time::Duration::from_secs(10);
 
-/// Erases those whom the draft knows and who have a key; says how many, and how far the log is then.
-pub async fn again(draft: &DatabaseArgs, master_key: MasterKey, users: &[Uuid]) -> anyhow::Result<(usize, i64)> {
+/// Erases those whom the draft knows and who have a key; says who they are, and how far the log is then.
+pub async fn again(draft: &DatabaseArgs, master_key: MasterKey, users: &[Uuid]) -> anyhow::Result<(Vec<Uuid>, i64)> {
     let role = orbit_command_api::app::ROLE;
     let pool = postgres::connect_as(draft, "orbit restore", None, role).await?;
     let known: Vec<Uuid> = sqlx::query_scalar(
@@ -35,7 +35,7 @@ pub async fn again(draft: &DatabaseArgs, master_key: MasterKey, users: &[Uuid]) 
     let position = store.log().head().await?.position;
     life.finish(GRACE).await?;
     pool.close().await;
-    Ok((known.len(), position))
+    Ok((known, position))
 }
 
 async fn erase(store: &EventStore, user_id: UserId) -> anyhow::Result<()> {

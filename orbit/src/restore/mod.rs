@@ -2,8 +2,9 @@
 //! that a restore that fails has changed nothing.
 //!
 //! Reading order: `source` (the backup) · `target` (the database) · `load` (from one into the other) · `forget`
-//! (who was erased since) · `owner` (whose tables).
+//! (who was erased since) · `blobs` (messages and files) · `owner` (whose tables).
 
+mod blobs;
 mod forget;
 mod load;
 mod owner;
@@ -15,7 +16,7 @@ use std::{fmt::Write, path::PathBuf};
 use anyhow::bail;
 use orbit_event_store::MasterKey;
 use orbit_platform::{
-    config::{DatabaseArgs, EnvironmentArgs, KeysArgs},
+    config::{BlobArgs, DatabaseArgs, EnvironmentArgs, KeysArgs},
     shutdown::Shutdown,
 };
 use orbit_runtime::{Home, MASTER_KEY};
@@ -67,6 +68,8 @@ pub struct Args {
     #[command(flatten)]
     database: DatabaseArgs,
     #[command(flatten)]
+    blobs: BlobArgs,
+    #[command(flatten)]
     master: KeysArgs,
 }
 
@@ -76,6 +79,8 @@ struct Done {
     restored: Restored,
     position: i64,
     forgotten: usize,
+    /// Packs of messages and files that were missing.
+    packs: u64,
     aside: Option<String>,
 }
 
@@ -96,7 +101,7 @@ pub async fn run(mut args: Args) -> anyhow::Result<()> {
             &json!({
                 "database": done.name, "position": done.position, "backed_up_position": done.restored.position,
                 "epoch": done.restored.epoch, "read_models": done.restored.views, "forgotten_again": done.forgotten,
-                "set_aside": done.aside,
+                "set_aside": done.aside, "packs": done.packs,
             })
             .to_string(),
         );
@@ -134,12 +139,16 @@ async fn work(
     let fill = async {
         let progress = Progress::begin("Restoring");
         let restored = load::fill(&draft, source, &pg_restore, &master_key, &progress).await?;
-        if users.is_empty() {
-            return Ok((restored, 0, restored.position));
-        }
-        progress.now("Forgetting again");
-        let (forgotten, position) = forget::again(&draft, master_key.clone(), &users).await?;
-        Ok((restored, forgotten, position))
+        let (forgotten, position) = if users.is_empty() {
+            (vec![], restored.position)
+        } else {
+            progress.now("Forgetting again");
+            forget::again(&draft, master_key.clone(), &users).await?
+        };
+        // Before the database gets its name: what its facts speak of must be there. What stays if that fails harms nobody.
+        progress.now("Copying messages and files");
+        let packs = blobs::bring(home, &args.blobs, source, &users).await?;
+        Ok((restored, forgotten, position, packs))
     };
     let filled = tokio::select! {
         filled = fill => filled,
@@ -150,8 +159,10 @@ async fn work(
         Err(error) => Err(error),
     };
     match swapped {
-        Ok(((restored, forgotten, position), aside)) => {
-            Ok(Done { name: target.name, restored, position, forgotten, aside })
+        Ok(((restored, forgotten, position, packs), aside)) => {
+            // Only now: until here they may have been somebody's.
+            blobs::forget(home, &args.blobs, &users).await?;
+            Ok(Done { name: target.name, restored, position, forgotten: forgotten.len(), packs, aside })
         }
         Err(error) => {
             // One that stays is marked as unfinished, and the next restore removes it.
@@ -171,6 +182,12 @@ fn page(done: &Done, source: &Source) -> String {
     );
     if !done.restored.views {
         page.push_str("Read models are folded anew from the log as soon as a projector runs.\n");
+    }
+    match &source.manifest.blobs {
+        Some(there) => {
+            let _ = writeln!(page, "Of {} packs of messages and files {} were missing.", there.objects, done.packs);
+        }
+        None => page.push_str("Messages and files were not in the backup.\n"),
     }
     if done.forgotten > 0 {
         let _ = writeln!(

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 
 use crate::backup::{
+    blobs::Pack,
     manifest::{DATA, KEYS, MANIFEST, Manifest, VAULT, VIEWS},
     progress::Progress,
 };
@@ -63,9 +64,23 @@ impl Source {
         let verify = move || {
             of_keys.verify(&keys, VAULT)?;
             manifest.verify(&dir, DATA)?;
+            if let Some(packs) = &manifest.blobs {
+                packs.verify(&dir)?;
+            }
             if views { manifest.verify(&dir, VIEWS) } else { Ok(()) }
         };
         tokio::task::spawn_blocking(verify).await.context("the reading was cut short")?
+    }
+
+    /// Messages and files, with where each pack lies; none if they are not in it.
+    pub fn packs(&self) -> anyhow::Result<Vec<(Pack, PathBuf)>> {
+        let Some(packs) = &self.manifest.blobs else { return Ok(vec![]) };
+        let found = packs.verify(&self.dir)?;
+        let at = |pack: Pack| {
+            let path = pack.path(&self.dir);
+            (pack, path)
+        };
+        Ok(found.into_iter().map(at).collect())
     }
 
     /// The archive of the log.

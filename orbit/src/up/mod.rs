@@ -14,7 +14,8 @@ use std::{
 use anyhow::{Context, anyhow};
 use orbit_platform::{
     config::{
-        AuthArgs, DatabaseArgs, EnvironmentArgs, ErasureArgs, HttpArgs, KeysArgs, NatsArgs, ProofArgs, TelemetryArgs,
+        AuthArgs, BlobArgs, DatabaseArgs, EnvironmentArgs, ErasureArgs, HttpArgs, KeysArgs, MailArgs, NatsArgs,
+        ProofArgs, TelemetryArgs,
     },
     http::serve::listen,
     shutdown::Shutdown,
@@ -29,7 +30,10 @@ use self::{
     stack::Stack,
     welcome::Welcome,
 };
-use crate::{place::HomeArgs, print, schema};
+use crate::{
+    place::{self, HomeArgs},
+    print, schema,
+};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -62,6 +66,10 @@ pub struct Args {
     past: PastArgs,
     #[command(flatten)]
     nats: NatsArgs,
+    #[command(flatten)]
+    blobs: BlobArgs,
+    #[command(flatten)]
+    mail: MailArgs,
     #[command(flatten)]
     auth: AuthArgs,
     #[command(flatten)]
@@ -108,6 +116,8 @@ async fn work(
     secrets::complete_signing_key(args.environment.environment, home, &mut args.auth)?;
     secrets::complete_proof_key(args.environment.environment, home, &mut args.proof)?;
     secrets::complete_master_key(args.environment.environment, home, &mut args.keys)?;
+    let blobs = place::blobs_in(home, &args.blobs);
+    args.blobs.blobs = Some(blobs);
     if choice == Choice::Own {
         print::line(&format!("Orbit in {}", home.root().display()))?;
     }
@@ -154,7 +164,8 @@ async fn run_until_the_end(
     let greet = async {
         let demo = if args.demo { Some(demo::fill(address, home).await?) } else { None };
         let data = matches!(servers, Servers::Own(_)).then(|| home.data_dir());
-        Welcome { address, data, log, demo }.print()?;
+        let blobs = args.blobs.blobs.as_deref().unwrap_or_default();
+        Welcome { address, data, blobs, log, demo }.print()?;
         std::future::pending::<anyhow::Result<()>>().await
     };
     tokio::select! {

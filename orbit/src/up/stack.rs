@@ -1,16 +1,18 @@
-//! All roles in one process: the command API with the relay, the projector, the query API, behind one listener.
+//! All roles in one process: the command API with the relay, the projector, the reactor, the query API, behind one
+//! listener.
 
 use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
 use chrono::TimeDelta;
+use orbit_adapters::blobs::{Blobs, Location};
 use orbit_command_api::app as command_api;
 use orbit_event_store::{Limits, Log, MasterKey, Vault, relay::History};
 use orbit_platform::{
     auth::{Admins, TokenSigner, TokenVerifier},
     clock::Clock,
-    http::{docs, health, layers::serve_layers, limits::RateLimiter, serve},
+    http::{docs, health, layers::serve_layers_with, limits::RateLimiter, serve},
     nats::{self, FirstConnection},
     postgres,
     shutdown::{self, Shutdown},
@@ -26,6 +28,7 @@ use crate::serve::whole_api;
 
 const HTTP: &str = "http";
 const QUERY: &str = "query-api";
+const REACTOR: &str = "reactor";
 const PROJECTOR: &str = "projector";
 const COMMAND: &str = "command-api";
 
@@ -38,14 +41,14 @@ const GRACE: Duration = Duration::from_secs(12);
 #[derive(Debug)]
 pub struct Stack {
     /// In the order in which they are to end: nobody may be left without what it needs.
-    roles: [(&'static str, Shutdown); 4],
+    roles: [(&'static str, Shutdown); 5],
 }
 
 impl Stack {
     /// Connects and starts every role, then serves.
     pub async fn start(args: &Args, listener: TcpListener) -> anyhow::Result<Self> {
         // Lives of their own and not children of one: at its end they would all end at once.
-        let stack = Self { roles: [HTTP, QUERY, PROJECTOR, COMMAND].map(|name| (name, Shutdown::new())) };
+        let stack = Self { roles: [HTTP, QUERY, REACTOR, PROJECTOR, COMMAND].map(|name| (name, Shutdown::new())) };
         match stack.connect(args).await {
             Ok(router) => {
                 let life = stack.life(HTTP);
@@ -107,6 +110,10 @@ impl Stack {
         // One limit per user, whichever role answers.
         let user_limit = RateLimiter::new("user", args.http.rate_user);
 
+        let location = Location::from_args(&args.blobs)?.context("ORBIT_BLOBS names no directory")?;
+        let blobs =
+            Blobs::open(&location).context("the directory of messages and files cannot be used: see ORBIT_BLOBS")?;
+
         let commands = command_api::Parts {
             pool: pools.command.clone(),
             nats: nats.clone(),
@@ -122,10 +129,15 @@ impl Stack {
             refresh_limit: RateLimiter::new("refresh", args.http.rate_refresh),
             refresh_ttl: TimeDelta::seconds(args.auth.refresh_token_ttl_s.into()),
             erasure_grace: args.erasure.grace(),
+            blobs: Some(blobs.clone()),
             limits: Limits::default(),
             history: History::default(),
         };
         let commands = command_api::App::start(commands, self.life(COMMAND)).await?;
+        let commands = commands
+            .with_send_hold(args.mail.send_hold())
+            .with_import_limit(args.mail.import_limit_bytes)
+            .with_upload_rate(args.http.rate_upload);
         let facts = orbit_projector::Deps {
             log: Log::new(pools.projector.clone()),
             vault: Vault::new(pools.projector.clone(), &master_key, clock.clone()),
@@ -135,6 +147,13 @@ impl Stack {
             clock: clock.clone(),
         };
         orbit_projector::start(facts, self.life(PROJECTOR));
+        let work = orbit_reactor::Deps {
+            store: commands.store().clone(),
+            nats: nats.clone(),
+            prefix: args.nats.nats_prefix.clone(),
+            blobs: blobs.clone(),
+        };
+        orbit_reactor::start(work, self.life(REACTOR));
         let queries = query_api::Parts {
             pool: pools.query.clone(),
             primary: pools.query.clone(),
@@ -148,7 +167,7 @@ impl Stack {
             search_limit: RateLimiter::new("search", args.http.rate_search),
             as_of_connections: args.past.as_of_connections,
         };
-        let queries = query_api::App::start(queries, self.life(QUERY)).await?;
+        let queries = query_api::App::start(queries, self.life(QUERY)).await?.with_blobs(blobs);
 
         metrics::start_upkeep(self.life(COMMAND));
         let router = Router::from(commands.routes().merge(queries.routes()))
@@ -156,7 +175,7 @@ impl Stack {
             .merge(docs::jwks_router(&jwks))
             // Both roles need the same two servers.
             .merge(health::router(commands.probes()));
-        Ok(serve_layers(router, &args.http))
+        Ok(serve_layers_with(router, &args.http, command_api::LONG))
     }
 }
 

@@ -27,6 +27,8 @@ pub struct Welcome<'a> {
     pub address: &'a str,
     /// The servers' data; `None` if they are somebody else's.
     pub data: Option<PathBuf>,
+    /// Messages and files.
+    pub blobs: &'a str,
     /// The log; `None` if it goes to the terminal.
     pub log: Option<&'a Path>,
     /// The demo's user, if one was asked for.
@@ -47,6 +49,7 @@ impl Welcome<'_> {
             ("Address", self.address.to_owned()),
             ("Docs", format!("{}/docs", self.address)),
             ("Data", shown(self.data.as_deref(), "in the servers that DATABASE_URL and NATS_URL name")),
+            ("Blobs", self.blobs.to_owned()),
             ("Logs", shown(self.log, "here")),
         ];
         let body = match &self.demo {
@@ -84,11 +87,13 @@ mod tests {
         let welcome = Welcome {
             address: "http://127.0.0.1:8000",
             data: Some("/o/data".into()),
+            blobs: "/o/data/blobs",
             log: Some(Path::new("/o/logs/orbit.log")),
             demo: None,
         };
         let page = welcome.page("aB_-3z");
-        for what in ["http://127.0.0.1:8000/docs", "/o/data", "/o/logs/orbit.log", "curl -s", "ada-ab003z@example.org"]
+        for what in
+            ["http://127.0.0.1:8000/docs", "/o/data/blobs", "/o/logs/orbit.log", "curl -s", "ada-ab003z@example.org"]
         {
             assert!(page.contains(what), "{what} in {page}");
         }

@@ -86,6 +86,9 @@ pub struct HttpArgs {
     /// How often one user may search
     #[arg(long, env = "ORBIT_RATE_SEARCH", default_value = "120/min")]
     pub rate_search: Rate,
+    /// How often one user may bring a file or a mailbox
+    #[arg(long, env = "ORBIT_RATE_UPLOAD", default_value = "60/h")]
+    pub rate_upload: Rate,
 }
 
 impl HttpArgs {

@@ -70,11 +70,11 @@ pub async fn a_life(world: &World) -> (UserId, Uuid, Uuid) {
         port: Some(993),
         username: Some("ada".into()),
         secret: Some("hush".into()),
-        security: None,
-        address: None,
+        security: Some(connection::Security::Tls),
+        address: Some("ada@example.org".into()),
         display_name: None,
         imap_connection_id: None,
-        saves_sent: None,
+        saves_sent: Some(true),
     };
     let milk_created = task::Created {
         list_id: ListId(list),
@@ -118,6 +118,11 @@ async fn facts_become_rows_without_a_secret() {
     assert_eq!(rows("api_tokens")[0]["scopes"], serde_json::json!(["tasks:read", "email:send"]));
     assert_eq!(rows("connections")[0]["sync_state"], "ok");
     assert_eq!(rows("connections")[0]["has_secret"], true);
+    let mail = rows("connections")[0].clone();
+    assert_eq!(
+        [&mail["security"], &mail["address"], &mail["display_name"], &mail["saves_sent"]],
+        [&"tls".into(), &"ada@example.org".into(), &serde_json::Value::Null, &true.into()]
+    );
     let task = rows("tasks").as_array().unwrap().iter().find(|t| t["id"] == milk.to_string()).unwrap().clone();
     assert_eq!(
         (&task["title"], &task["description"], &task["status"], &task["version"], &task["priority"]),

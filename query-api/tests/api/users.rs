@@ -1,11 +1,14 @@
 //! The users context: account, devices, API tokens, connections.
 
 use insta::{assert_json_snapshot, assert_snapshot};
-use orbit_events::users::{
-    api_token::{self, Issued, Revoked},
-    connection::{self, Connected, Disconnected, Kind, Settings, SyncFailed, SyncProgressed},
-    login,
-    user::{self, PreferencesChanged},
+use orbit_events::{
+    ConnectionId,
+    users::{
+        api_token::{self, Issued, Revoked},
+        connection::{self, Connected, Disconnected, Kind, Security, Settings, SyncFailed, SyncProgressed},
+        login,
+        user::{self, PreferencesChanged},
+    },
 };
 use serde_json::json;
 use uuid::Uuid;
@@ -156,11 +159,11 @@ async fn connections_tell_how_they_fare_and_never_their_secret() {
             port: Some(993),
             username: Some("ada".to_owned()),
             secret: Some("hunter2".to_owned()),
-            security: None,
-            address: None,
-            display_name: None,
-            imap_connection_id: None,
-            saves_sent: None,
+            security: Some(Security::Starttls),
+            address: Some("ada@example.org".to_owned()),
+            display_name: Some("Ada".to_owned()),
+            imap_connection_id: Some(ConnectionId(gone)),
+            saves_sent: Some(false),
         };
         connection::Event::from(Connected { kind: Kind::Imap, settings })
     };
@@ -175,7 +178,7 @@ async fn connections_tell_how_they_fare_and_never_their_secret() {
     assert_eq!(world.get(ADA, "/connections").await.ids(), [mail]);
     let one = world.get(ADA, &format!("/connections/{mail}")).await;
     assert!(!one.text.contains("hunter2"));
-    assert_snapshot!(one.text, @r#"{"id":"00000000-0000-0000-0000-000000000001","kind":"imap","name":"Work mail","endpoint":"imap.example.org","port":993,"username":"ada","has_secret":true,"sync":{"state":"failed","items":120,"last_synced_at":"2026-11-22T20:28:00Z","last_failed_at":"2026-11-22T20:28:00Z","failure":{"code":"unreachable","detail":"imap.example.org does not answer"}},"created_at":"2026-11-22T20:28:00Z","updated_at":"2026-11-22T20:28:00Z","version":3}"#);
+    assert_snapshot!(one.text, @r#"{"id":"00000000-0000-0000-0000-000000000001","kind":"imap","name":"Work mail","endpoint":"imap.example.org","port":993,"username":"ada","has_secret":true,"security":"starttls","address":"ada@example.org","display_name":"Ada","imap_connection_id":"00000000-0000-0000-0000-000000000002","saves_sent":false,"sync":{"state":"failed","items":120,"last_synced_at":"2026-11-22T20:28:00Z","last_failed_at":"2026-11-22T20:28:00Z","failure":{"code":"unreachable","detail":"imap.example.org does not answer"}},"created_at":"2026-11-22T20:28:00Z","updated_at":"2026-11-22T20:28:00Z","version":3}"#);
     assert_eq!(world.get(ADA, &format!("/connections/{gone}")).await.status, 404);
     assert_eq!(world.get(BOB, &format!("/connections/{mail}")).await.status, 404);
 }

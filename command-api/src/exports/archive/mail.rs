@@ -1,6 +1,9 @@
 //! Messages and files in an archive: their bytes are read from the blobs, one after the other.
 
-use std::{collections::{HashMap, HashSet}, fmt::Write as _};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt::Write as _,
+};
 
 use orbit_adapters::{
     blobs::{self, Blobs, Key, Place},

@@ -180,7 +180,9 @@ pub async fn send(write: Write, PathId(id): PathId<DraftId>, body: OptionalJsonB
         let content = content.ok_or_else(orbit_platform::problem::ApiError::not_found)?;
         submit::submit(&unit, submission_id, content, Some(id), when).await
     };
-    write.run_once(&body.bytes, decide).await
+    let answer = write.run_once(&body.bytes, decide).await?;
+    app.reactor.wake().await;
+    Ok(answer)
 }
 
 impl EditDraft {

@@ -40,9 +40,7 @@ pub fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(send::cancel))
         .routes(routes!(send::retry))
         .routes(routes!(send::reschedule))
-        .routes(routes!(import::import))
         .routes(routes!(import::cancel))
-        .routes(routes!(uploads::upload))
         .routes(routes!(uploads::discard))
         .routes(routes!(marks::edit, marks::delete))
         .routes(routes!(marks::read))
@@ -57,4 +55,9 @@ pub fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(marks::label))
         .routes(routes!(marks::unlabel))
         .routes(routes!(marks::snooze))
+}
+
+/// Routes that take files and mailboxes.
+pub fn uploads() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(import::import)).routes(routes!(uploads::upload))
 }

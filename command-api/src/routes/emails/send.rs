@@ -108,7 +108,9 @@ pub async fn send(write: Write, body: JsonBody<SendEmail>) -> Result<Response> {
         let id = SubmissionId(ids::new_v7(app.store.clock()));
         submit::submit(&unit, id, content.clone(), None, when).await
     };
-    write.run_once(&body.bytes, decide).await
+    let answer = write.run_once(&body.bytes, decide).await?;
+    app.reactor.wake().await;
+    Ok(answer)
 }
 
 /// Cancel what is to be sent
@@ -171,7 +173,9 @@ async fn change(write: &Write, id: SubmissionId, body: &[u8], command: &Command)
         let submission = WrittenSubmission::try_from(submission)?;
         Ok(Reply::ok(&submission)?.version(submission.version))
     };
-    write.run(body, decide).await
+    let answer = write.run(body, decide).await?;
+    write.app().reactor.wake().await;
+    Ok(answer)
 }
 
 impl SendEmail {

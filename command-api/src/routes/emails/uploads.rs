@@ -11,7 +11,7 @@ use orbit_domain::emails::{
     ATTACHMENT_BYTES, Attachment, ContentType, FileName,
     attachment::{AT_MOST, Command, USER},
 };
-use orbit_event_store::{Answer, Unit};
+use orbit_event_store::{Answer, Fault, Unit};
 use orbit_events::{AttachmentId, emails::BlobRef};
 use orbit_platform::{
     http::{path::PathId, query::Query},
@@ -143,6 +143,9 @@ fn is_left_over(answer: &Result<Answer<Reply>>) -> bool {
     match answer {
         Ok(answer) => answer.replayed || answer.preview.is_some(),
         Err(Error::Answer(answer)) => !answer.status().is_server_error(),
-        Err(Error::Fault(_)) => false,
+        Err(Error::Fault(fault)) => match fault {
+            Fault::KeyReused | Fault::Taken { .. } | Fault::Forgotten | Fault::Busy | Fault::Contended(_) => true,
+            Fault::Database { .. } | Fault::OutcomeUnknown | Fault::Corrupt { .. } | Fault::WrongMasterKey => false,
+        },
     }
 }

@@ -5,7 +5,7 @@ use orbit_domain::{
     Invalid, Text,
     users::{
         Connection,
-        connection::{Account, Command, Edit, Mail, MailEdit, USER, parse_kind},
+        connection::{Account, Command, Edit, USER, parse_kind},
     },
 };
 use orbit_event_store::Unit;
@@ -20,9 +20,9 @@ use orbit_platform::{
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{SCOPE, views::WrittenConnection};
+use super::{SCOPE, mail::MailBody, views::WrittenConnection};
 use crate::{
-    error::{Result, refusal},
+    error::{Result, broken, refusal},
     routes::read::{Refusal, text},
     write::{Reply, Write, present},
 };
@@ -62,6 +62,26 @@ pub struct Connect {
     #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 4096)]
     secret: Field<String>,
+    /// For IMAP and SMTP: `tls`, `starttls` or `plain`; what is usual at the port, if absent.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, example = "tls")]
+    security: Field<String>,
+    /// For SMTP: the address that e-mail is sent from; the user name, if that is one.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, max_length = 254)]
+    address: Field<String>,
+    /// For SMTP: the name beside that address.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, max_length = 100)]
+    display_name: Field<String>,
+    /// For SMTP: the IMAP connection in whose mailbox lies what was sent.
+    #[serde(default)]
+    #[schema(value_type = Option<Uuid>)]
+    imap_connection_id: Field<String>,
+    /// For SMTP: whether the server itself keeps a copy of what is sent through it; found out, if absent.
+    #[serde(default)]
+    #[schema(value_type = Option<bool>)]
+    saves_sent: Field<bool>,
     #[serde(flatten)]
     #[schema(ignore)]
     unknown: Unknown,
@@ -91,6 +111,26 @@ pub struct EditConnection {
     #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 4096)]
     secret: Field<String>,
+    /// `tls`, `starttls` or `plain`; `null` for what is usual at the port.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    security: Field<String>,
+    /// The address that e-mail is sent from; `null` takes it away.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, max_length = 254)]
+    address: Field<String>,
+    /// The name beside that address; `null` takes it away.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, max_length = 100)]
+    display_name: Field<String>,
+    /// The IMAP connection in whose mailbox lies what was sent; `null` for none.
+    #[serde(default)]
+    #[schema(value_type = Option<Uuid>)]
+    imap_connection_id: Field<String>,
+    /// Whether the server itself keeps a copy of what is sent through it; `null` to find out.
+    #[serde(default)]
+    #[schema(value_type = Option<bool>)]
+    saves_sent: Field<bool>,
     #[serde(flatten)]
     #[schema(ignore)]
     unknown: Unknown,
@@ -102,9 +142,11 @@ pub struct EditConnection {
 #[tracing::instrument(name = "command.connections.connect", skip_all)]
 pub async fn connect(write: Write, body: JsonBody<Connect>) -> Result<Response> {
     write.caller.require(SCOPE)?;
-    let account = &Box::new(body.value.read()?);
+    let (account, mailbox) = body.value.read()?;
+    let account = &Box::new(account);
     let app = write.app();
     let decide = |unit: Unit| async move {
+        check_mailbox(&unit, mailbox).await?;
         let active = unit.scan(USER, unit.context().user_id.0.as_bytes(), MAX_CONNECTIONS).await?;
         if i64::try_from(active.len()).is_ok_and(|count| count >= MAX_CONNECTIONS) {
             let detail = format!("a user has at most {MAX_CONNECTIONS} connections");
@@ -127,9 +169,11 @@ pub async fn connect(write: Write, body: JsonBody<Connect>) -> Result<Response> 
 #[tracing::instrument(name = "command.connections.edit", skip_all)]
 pub async fn edit(write: Write, PathId(id): PathId<ConnectionId>, body: JsonBody<EditConnection>) -> Result<Response> {
     write.caller.require(SCOPE)?;
-    let (edit, if_match) = (&Box::new(body.value.read()?), &write.request.if_match);
+    let (edit, mailbox) = body.value.read()?;
+    let (edit, if_match) = (&Box::new(edit), &write.request.if_match);
     let decide = |unit: Unit| async move {
         present::<Connection>(&unit, id.0, if_match).await?;
+        check_mailbox(&unit, mailbox).await?;
         let connection = unit.decide::<Connection>(id.0, Command::ChangeSettings(edit.clone())).await?;
         let connection = WrittenConnection::try_from(connection)?;
         Ok(Reply::ok(&connection)?.version(connection.version))
@@ -153,6 +197,15 @@ pub async fn disconnect(write: Write, PathId(id): PathId<ConnectionId>) -> Resul
     write.run(b"", decide).await
 }
 
+/// The mailbox that keeps what was sent is one of the user's.
+async fn check_mailbox(unit: &Unit, id: Option<ConnectionId>) -> Result<()> {
+    let Some(id) = id else { return Ok(()) };
+    let connection = unit.load::<Connection>(id.0).await?;
+    let is_one = connection.is_some_and(|one| one.state.present().is_some_and(|one| one.kind == Kind::Imap));
+    let no = || broken("unknown_connection", "imap_connection_id", "there is no such mailbox");
+    if is_one { Ok(()) } else { Err(no()) }
+}
+
 /// What is true of an endpoint whatever the kind, which is known only when the change is decided.
 fn endpoint(text: String) -> Result<String, Refusal> {
     Text { required: true, max_chars: MAX_ENDPOINT, multiline: false }.parse(&text).map_err(Invalid::into_parts)?;
@@ -160,7 +213,7 @@ fn endpoint(text: String) -> Result<String, Refusal> {
 }
 
 impl Connect {
-    fn read(self) -> Result<Account> {
+    fn read(self) -> Result<(Account, Option<ConnectionId>)> {
         let mut faults = Faults::new();
         faults.unknown(self.unknown);
         let kind = faults.required("kind", self.kind, text(parse_kind));
@@ -169,6 +222,14 @@ impl Connect {
         let port = faults.optional("port", self.port, Faults::any);
         let username = faults.optional("username", self.username, Faults::any);
         let secret = faults.optional("secret", self.secret, Faults::any);
+        let mail = MailBody {
+            security: self.security,
+            address: self.address,
+            display_name: self.display_name,
+            imap_connection_id: self.imap_connection_id,
+            saves_sent: self.saves_sent,
+        };
+        let mail = mail.read(&mut faults);
         // What is missing was noted; something harmless stands in for it, so that the others are checked all the same.
         let account = Account::parse(
             kind.unwrap_or(Kind::Imap),
@@ -177,7 +238,7 @@ impl Connect {
             port,
             username.as_deref(),
             secret.as_deref(),
-            Mail::default(),
+            mail.as_written(),
         );
         let account = match account {
             Ok(account) => Some(account),
@@ -191,12 +252,12 @@ impl Connect {
                 None
             }
         };
-        Ok(faults.finish_with(|| account)?)
+        Ok((faults.finish_with(|| account)?, mail.imap_connection_id))
     }
 }
 
 impl EditConnection {
-    fn read(self) -> Result<Edit> {
+    fn read(self) -> Result<(Edit, Option<ConnectionId>)> {
         let mut faults = Faults::new();
         faults.unknown(self.unknown);
         let name = faults.change("name", self.name, Faults::any);
@@ -204,19 +265,27 @@ impl EditConnection {
         let port = faults.patch("port", self.port, Faults::any);
         let username = faults.patch("username", self.username, Faults::any);
         let secret = faults.patch("secret", self.secret, Faults::any);
+        let mail = MailBody {
+            security: self.security,
+            address: self.address,
+            display_name: self.display_name,
+            imap_connection_id: self.imap_connection_id,
+            saves_sent: self.saves_sent,
+        };
+        let mail = mail.read_changes(&mut faults);
         let edit = Edit::parse(
             name.as_deref(),
             endpoint.as_deref(),
             port,
             username.as_ref().map(Option::as_deref),
             secret.as_ref().map(Option::as_deref),
-            MailEdit::default(),
+            mail.as_written(),
         );
         let edit = edit.map_err(|wrong| {
             for (field, invalid) in wrong {
                 faults.broken::<()>(field, invalid.code, invalid.detail);
             }
         });
-        Ok(faults.finish_with(|| edit.ok())?)
+        Ok((faults.finish_with(|| edit.ok())?, mail.imap_connection_id.flatten()))
     }
 }

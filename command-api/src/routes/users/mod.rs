@@ -7,6 +7,7 @@ mod erase;
 mod export;
 mod login;
 mod logins;
+mod mail;
 mod me;
 mod password;
 mod proof;

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use orbit_domain::users::{ApiToken, Connection, User, api_token, connection, user};
 use orbit_event_store::Loaded;
-use orbit_events::users as facts;
+use orbit_events::{ConnectionId, users as facts};
 use orbit_platform::problem::ApiError;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -128,7 +128,8 @@ impl IssuedApiToken {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(example = json!({
     "id": "019302d5-6f3c-7b1e-9c53-0d6a3c1f2b44", "kind": "imap", "name": "Work mail", "endpoint": "imap.example.org",
-    "port": 993, "username": "ada", "has_secret": true, "created_at": "2026-11-22T20:28:00Z",
+    "port": 993, "username": "ada", "has_secret": true, "security": "tls", "address": null, "display_name": null,
+    "imap_connection_id": null, "saves_sent": null, "created_at": "2026-11-22T20:28:00Z",
     "updated_at": "2026-11-22T20:28:00Z", "version": 1
 }))]
 pub struct WrittenConnection {
@@ -147,6 +148,18 @@ pub struct WrittenConnection {
     pub username: Option<String>,
     /// Whether a password or token is stored.
     pub has_secret: bool,
+    /// For IMAP and SMTP: `tls`, `starttls` or `plain`; what is usual at the port, if `null`.
+    #[schema(value_type = Option<String>)]
+    pub security: Option<facts::connection::Security>,
+    /// For SMTP: the address that e-mail is sent from; the user name, if `null`.
+    pub address: Option<String>,
+    /// For SMTP: the name beside that address.
+    pub display_name: Option<String>,
+    /// For SMTP: the IMAP connection in whose mailbox lies what was sent.
+    #[schema(value_type = Option<Uuid>)]
+    pub imap_connection_id: Option<ConnectionId>,
+    /// For SMTP: whether the server itself keeps a copy of what is sent through it; found out, if `null`.
+    pub saves_sent: Option<bool>,
     /// When it was connected.
     pub created_at: DateTime<Utc>,
     /// When it last changed.
@@ -160,15 +173,20 @@ impl TryFrom<Loaded<Connection>> for WrittenConnection {
 
     fn try_from(connection: Loaded<Connection>) -> Result<Self, ApiError> {
         let connection::State::Connected(state) = connection.state else { return Err(ApiError::not_found()) };
-        let facts::connection::Settings { name, endpoint, port, username, secret, .. } = state.settings;
+        let settings = state.settings;
         Ok(Self {
             id: connection.id,
             kind: state.kind,
-            name,
-            endpoint,
-            port,
-            username,
-            has_secret: secret.is_some(),
+            name: settings.name,
+            endpoint: settings.endpoint,
+            port: settings.port,
+            username: settings.username,
+            has_secret: settings.secret.is_some(),
+            security: settings.security,
+            address: settings.address,
+            display_name: settings.display_name,
+            imap_connection_id: settings.imap_connection_id,
+            saves_sent: settings.saves_sent,
             created_at: connection.created_at,
             updated_at: connection.updated_at,
             version: connection.version,

@@ -1,8 +1,15 @@
 //! E-mails and all that belongs to them: what can be asked for, and what the log holds afterwards.
 
 mod batch;
+mod drafts;
+mod folders;
 mod marks;
 mod moving;
+mod sending;
+mod submissions;
+mod threads;
+mod undo;
+mod uploads;
 mod who;
 
 use orbit_domain::{
@@ -124,4 +131,22 @@ pub async fn token(api: &Api, of: &Session, scopes: &[&str]) -> String {
     let body = serde_json::json!({"name": "t", "scopes": scopes});
     let issued: Value = api.post("/auth/tokens").by(of).json(&body).send().await.expect(201).body;
     issued["token"].as_str().unwrap().to_owned()
+}
+
+/// Asks for a message to be sent.
+pub async fn send(api: &Api, of: &Session, key: &str, body: &Value) -> Answer {
+    api.post("/emails/send").by(of).key(key).json(body).send().await
+}
+
+/// A message of somebody's that is going to be sent, through an account of its own.
+pub async fn submission(api: &Api, of: &Session) -> String {
+    let account = connection(api, of, "smtp", "ada@example.org").await;
+    let body = serde_json::json!({"to": ["grace@example.org"], "subject": "Tickets", "connection_id": account});
+    id(&send(api, of, &account, &body).await.expect(202).body).to_owned()
+}
+
+/// A file of somebody's that waits to be sent.
+pub async fn upload(api: &Api, of: &Session, filename: &str, content: &str) -> Answer {
+    let call = api.post(&format!("/emails/attachments?filename={filename}")).by(of);
+    call.header("content-type", "text/plain").raw_untyped(content.to_owned()).send().await.expect(201)
 }

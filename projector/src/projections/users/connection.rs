@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use chrono::{DateTime, Utc};
 use orbit_events::{
     Envelope, Event,
-    users::connection::{self, Disconnected, Kind, Settings},
+    users::connection::{self, Disconnected, Kind, Security, Settings},
 };
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -31,6 +31,11 @@ pub(super) struct Row {
     last_failed_at: Option<DateTime<Utc>>,
     failure_code: Option<String>,
     failure_detail: Option<String>,
+    security: Option<String>,
+    address: Option<String>,
+    display_name: Option<String>,
+    imap_connection_id: Option<Uuid>,
+    saves_sent: Option<bool>,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
     version: i64,
@@ -47,7 +52,8 @@ impl rows::Row for Row {
         sqlx::query_as!(
             Self,
             "SELECT id, user_id, kind, name, endpoint, port, username, has_secret, sync_state, synced_items,
-                    last_synced_at, last_failed_at, failure_code, failure_detail, created_at, updated_at, version
+                    last_synced_at, last_failed_at, failure_code, failure_detail, security, address, display_name,
+                    imap_connection_id, saves_sent, created_at, updated_at, version
              FROM connections WHERE id = ANY($1)",
             ids
         )
@@ -107,6 +113,11 @@ impl Row {
             last_failed_at: None,
             failure_code: None,
             failure_detail: None,
+            security: None,
+            address: None,
+            display_name: None,
+            imap_connection_id: None,
+            saves_sent: None,
             created_at: envelope.recorded_at,
             updated_at: envelope.recorded_at,
             version: envelope.version,
@@ -120,6 +131,11 @@ impl Row {
             port: settings.port.map(i32::from),
             username: settings.username.clone(),
             has_secret: settings.secret.is_some(),
+            security: settings.security.map(|security| security_name(security).to_owned()),
+            address: settings.address.clone(),
+            display_name: settings.display_name.clone(),
+            imap_connection_id: settings.imap_connection_id.map(Uuid::from),
+            saves_sent: settings.saves_sent,
             ..self
         }
     }
@@ -134,6 +150,14 @@ fn kind_name(kind: Kind) -> &'static str {
     }
 }
 
+fn security_name(security: Security) -> &'static str {
+    match security {
+        Security::Tls => "tls",
+        Security::Starttls => "starttls",
+        Security::Plain => "plain",
+    }
+}
+
 /// Writes connections that are new or changed.
 pub(super) async fn store(connection: &mut PgConnection, rows: &[Row]) -> Result<(), ApplyFault> {
     if rows.is_empty() {
@@ -142,16 +166,20 @@ pub(super) async fn store(connection: &mut PgConnection, rows: &[Row]) -> Result
     sqlx::query!(
         "INSERT INTO connections AS c (id, user_id, kind, name, endpoint, port, username, has_secret, sync_state,
                                        synced_items, last_synced_at, last_failed_at, failure_code, failure_detail,
-                                       created_at, updated_at, version)
+                                       created_at, updated_at, version, security, address, display_name,
+                                       imap_connection_id, saves_sent)
          SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::integer[], $7::text[],
                               $8::boolean[], $9::text[], $10::bigint[], $11::timestamptz[], $12::timestamptz[],
-                              $13::text[], $14::text[], $15::timestamptz[], $16::timestamptz[], $17::bigint[])
+                              $13::text[], $14::text[], $15::timestamptz[], $16::timestamptz[], $17::bigint[],
+                              $18::text[], $19::text[], $20::text[], $21::uuid[], $22::boolean[])
          ON CONFLICT (id) DO UPDATE
              SET name = excluded.name, endpoint = excluded.endpoint, port = excluded.port, username = excluded.username,
                  has_secret = excluded.has_secret, sync_state = excluded.sync_state,
                  synced_items = excluded.synced_items, last_synced_at = excluded.last_synced_at,
                  last_failed_at = excluded.last_failed_at, failure_code = excluded.failure_code,
-                 failure_detail = excluded.failure_detail, updated_at = excluded.updated_at, version = excluded.version
+                 failure_detail = excluded.failure_detail, security = excluded.security, address = excluded.address,
+                 display_name = excluded.display_name, imap_connection_id = excluded.imap_connection_id,
+                 saves_sent = excluded.saves_sent, updated_at = excluded.updated_at, version = excluded.version
              WHERE c.version < excluded.version",
         &column(rows, |r| r.id),
         &column(rows, |r| r.user_id),
@@ -170,6 +198,11 @@ pub(super) async fn store(connection: &mut PgConnection, rows: &[Row]) -> Result
         &column(rows, |r| r.created_at),
         &column(rows, |r| r.updated_at),
         &column(rows, |r| r.version),
+        &column(rows, |r| r.security.as_deref()) as &[Option<&str>],
+        &column(rows, |r| r.address.as_deref()) as &[Option<&str>],
+        &column(rows, |r| r.display_name.as_deref()) as &[Option<&str>],
+        &column(rows, |r| r.imap_connection_id) as &[Option<Uuid>],
+        &column(rows, |r| r.saves_sent) as &[Option<bool>],
     )
     .execute(connection)
     .await

@@ -24,7 +24,8 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 #[schema(as = Connection, example = json!({
     "id": "0197f0a0-0000-7000-8000-0000000000f1", "kind": "imap", "name": "Work mail", "endpoint": "imap.example.org",
-    "port": 993, "username": "ada", "has_secret": true,
+    "port": 993, "username": "ada", "has_secret": true, "security": "tls", "address": null, "display_name": null,
+    "imap_connection_id": null, "saves_sent": null,
     "sync": {"state": "ok", "items": 120, "last_synced_at": "2026-11-22T20:28:00Z", "last_failed_at": null, "failure": null},
     "created_at": "2026-11-22T20:28:00Z", "updated_at": "2026-11-22T20:28:00Z", "version": 3
 }))]
@@ -43,6 +44,16 @@ pub struct Connection {
     pub username: Option<String>,
     /// Whether a password or token is stored. It is never shown.
     pub has_secret: bool,
+    /// For IMAP and SMTP: `tls`, `starttls` or `plain`; what is usual at the port, if null.
+    pub security: Option<String>,
+    /// For SMTP: the address that e-mail is sent from; the user name, if null.
+    pub address: Option<String>,
+    /// For SMTP: the name beside that address.
+    pub display_name: Option<String>,
+    /// For SMTP: the IMAP connection in whose mailbox lies what was sent.
+    pub imap_connection_id: Option<Uuid>,
+    /// For SMTP: whether the server itself keeps a copy of what is sent through it; found out, if null.
+    pub saves_sent: Option<bool>,
     /// How its synchronisation fares.
     pub sync: Sync,
     /// When it was connected.
@@ -96,6 +107,11 @@ struct Row {
     last_failed_at: Option<DateTime<Utc>>,
     failure_code: Option<String>,
     failure_detail: Option<String>,
+    security: Option<String>,
+    address: Option<String>,
+    display_name: Option<String>,
+    imap_connection_id: Option<Uuid>,
+    saves_sent: Option<bool>,
     created_at: Option<DateTime<Utc>>,
     updated_at: Option<DateTime<Utc>>,
     version: Option<i64>,
@@ -112,6 +128,11 @@ impl Row {
             port: self.port,
             username: self.username,
             has_secret: self.has_secret?,
+            security: self.security,
+            address: self.address,
+            display_name: self.display_name,
+            imap_connection_id: self.imap_connection_id,
+            saves_sent: self.saves_sent,
             sync: Sync {
                 state: self.sync_state?,
                 items: self.synced_items?,
@@ -175,13 +196,15 @@ async fn list(
                   n.sync_state AS "sync_state?", n.synced_items AS "synced_items?",
                   n.last_synced_at AS "last_synced_at?", n.last_failed_at AS "last_failed_at?",
                   n.failure_code AS "failure_code?", n.failure_detail AS "failure_detail?",
+                  n.security AS "security?", n.address AS "address?", n.display_name AS "display_name?",
+                  n.imap_connection_id AS "imap_connection_id?", n.saves_sent AS "saves_sent?",
                   n.created_at AS "created_at?", n.updated_at AS "updated_at?", n.version AS "version?"
            FROM (SELECT coalesce((SELECT k.position FROM checkpoints k
                                   WHERE k.projection = 'users' AND k.partition = $1), 0) AS as_of) c
            LEFT JOIN LATERAL (
                SELECT n.id, n.kind, n.name, n.endpoint, n.port, n.username, n.has_secret, n.sync_state, n.synced_items,
-                      n.last_synced_at, n.last_failed_at, n.failure_code, n.failure_detail, n.created_at, n.updated_at,
-                      n.version
+                      n.last_synced_at, n.last_failed_at, n.failure_code, n.failure_detail, n.security, n.address,
+                      n.display_name, n.imap_connection_id, n.saves_sent, n.created_at, n.updated_at, n.version
                FROM connections n WHERE n.user_id = $2
                    AND ($3::timestamptz IS NULL OR (n.created_at, n.id) > ($3, $4))
                ORDER BY n.created_at, n.id LIMIT $5) n ON true
@@ -205,6 +228,8 @@ async fn find(db: &mut PgConnection, whose: Whose, id: Uuid) -> sqlx::Result<Sna
                   n.sync_state AS "sync_state?", n.synced_items AS "synced_items?",
                   n.last_synced_at AS "last_synced_at?", n.last_failed_at AS "last_failed_at?",
                   n.failure_code AS "failure_code?", n.failure_detail AS "failure_detail?",
+                  n.security AS "security?", n.address AS "address?", n.display_name AS "display_name?",
+                  n.imap_connection_id AS "imap_connection_id?", n.saves_sent AS "saves_sent?",
                   n.created_at AS "created_at?", n.updated_at AS "updated_at?", n.version AS "version?"
            FROM (SELECT coalesce((SELECT k.position FROM checkpoints k
                                   WHERE k.projection = 'users' AND k.partition = $1), 0) AS as_of) c

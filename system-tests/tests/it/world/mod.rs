@@ -1,15 +1,16 @@
 //! A whole Orbit of one test's own: all roles, put together as `orbit up` does, over its own database and NATS prefix.
 //!
-//! Two processes in miniature, each with a runtime of its own: the front (commands with the relay, queries, HTTP) and
-//! the projector. Killing one drops its runtime, and with it every task at whatever it was doing.
+//! Two processes in miniature, each with a runtime of its own: the front (commands with the relay, queries, the reactor,
+//! HTTP) and the projector. Killing one drops its runtime, and with it every task at whatever it was doing.
 
 mod client;
 mod read_models;
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::Parser;
+use orbit_adapters::blobs::{Blobs, Location};
 use orbit_command_api::app as command_api;
 use orbit_event_store::{Limits, Log, MasterKey, Vault, relay::History};
 use orbit_events::subjects;
@@ -40,6 +41,8 @@ pub struct World {
     pub database: TestDatabase,
     pub nats: TestNats,
     pub http: reqwest::Client,
+    /// Messages and files.
+    pub blobs: PathBuf,
     settings: Settings,
     front: Process<SocketAddr>,
     projector: Option<Process<()>>,
@@ -53,6 +56,8 @@ struct Settings {
     database: DatabaseArgs,
     nats: NatsArgs,
     clock: Clock,
+    /// Where messages and files lie; gone with the last who knows it.
+    blobs: Arc<tempfile::TempDir>,
 }
 
 #[derive(Parser)]
@@ -132,13 +137,15 @@ impl World {
             },
             nats: NatsArgs { nats_url: Secret::new(nats.url()), nats_prefix: nats.prefix().to_owned() },
             clock,
+            blobs: Arc::new(tempfile::tempdir().unwrap()),
         };
         let front = start_front(&settings).await;
         let projector = Some(start_projector(&settings).await);
         // A server that refuses a body before it has read it closes the connection, and a client that keeps connections
         // may notice too late.
         let http = reqwest::Client::builder().pool_max_idle_per_host(0).build().unwrap();
-        Self { database, nats, http, settings, front, projector }
+        let blobs = settings.blobs.path().to_owned();
+        Self { database, nats, http, blobs, settings, front, projector }
     }
 
     /// A request; completed with the methods of [`Call`]. Paths begin below `/api/v1`, or with `/api` or at the root
@@ -174,6 +181,17 @@ impl World {
             .await;
         }
         session
+    }
+
+    /// Brings a mailbox, and waits until all of it is taken in; what became of it.
+    pub async fn bring(&self, of: &Session, query: &str, mailbox: &str) -> serde_json::Value {
+        let call = self.post(&format!("/emails/import{query}")).by(of).bytes("application/mbox", mailbox);
+        let id = call.send().await.expect(202).id();
+        eventually(SOON, || async {
+            let import = self.get(&format!("/emails/imports/{id}")).by(of).send().await.expect(200).json();
+            if import["status"] == "complete" { Ok(import) } else { Err(import) }
+        })
+        .await
     }
 
     /// A token of somebody's that was issued at another time.
@@ -343,7 +361,8 @@ async fn start_front(settings: &Settings) -> Process<SocketAddr> {
 }
 
 async fn front(settings: Settings, life: Shutdown) -> SocketAddr {
-    let Settings { http, auth, database, nats, clock } = &settings;
+    let Settings { http, auth, database, nats, clock, blobs } = &settings;
+    let blobs = Blobs::open(&Location::Directory(blobs.path().to_owned())).unwrap();
     let clock = clock.clone();
     let verifier = TokenVerifier::from_args(auth, Environment::Development, clock.clone()).unwrap();
     let jwks = verifier.jwks().clone();
@@ -364,10 +383,18 @@ async fn front(settings: Settings, life: Shutdown) -> SocketAddr {
         refresh_limit: limiter("refresh"),
         refresh_ttl: TimeDelta::days(30),
         erasure_grace: TimeDelta::zero(),
+        blobs: Some(blobs.clone()),
         limits: Limits::default(),
         history: History::default(),
     };
     let commands = command_api::App::start(commands, &life).await.unwrap();
+    let work = orbit_reactor::Deps {
+        store: commands.store().clone(),
+        nats: client.clone(),
+        prefix: nats.nats_prefix.clone(),
+        blobs: blobs.clone(),
+    };
+    orbit_reactor::start(work, &life);
     let pool = query_api::connect(database).await.unwrap();
     let queries = query_api::Parts {
         pool: pool.clone(),
@@ -382,7 +409,7 @@ async fn front(settings: Settings, life: Shutdown) -> SocketAddr {
         search_limit: limiter("search"),
         as_of_connections: 4,
     };
-    let queries = query_api::App::start(queries, &life).await.unwrap();
+    let queries = query_api::App::start(queries, &life).await.unwrap().with_blobs(blobs);
     let (router, openapi) = commands.routes().merge(queries.routes()).split_for_parts();
     let router = router
         .merge(docs::router(&openapi))

@@ -120,7 +120,8 @@ CREATE TABLE view.email_links (
     version     bigint      NOT NULL
 );
 CREATE INDEX email_links_thread ON view.email_links (thread_id);
-CREATE INDEX email_links_subject ON view.email_links (user_id, subject, people, date) WHERE subject IS NOT NULL;
+-- What is about the same. The user is not the first of it, so that scratch tables keep it, which are one user's.
+CREATE INDEX email_links_subject ON view.email_links (subject, people, user_id, bare_reply, date) WHERE subject IS NOT NULL;
 COMMENT ON TABLE view.email_links IS 'What holds e-mails together as threads. That of a deleted e-mail stays: what it held together is not torn apart.';
 COMMENT ON COLUMN view.email_links.thread_id IS 'The oldest e-mail that it is held together with.';
 COMMENT ON COLUMN view.email_links.own IS 'Key of its message id, 16 bytes.';

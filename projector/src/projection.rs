@@ -41,6 +41,9 @@ pub trait Projection: 'static {
     const INTEREST: Interest;
     /// The tables it owns, without a schema: the `search_path` decides where they lie, so that a rebuild can fill others.
     const TABLES: &'static [&'static str];
+    /// Indexes besides the primary keys by which it finds rows while it folds: a rebuild has them from its beginning, and
+    /// builds the others when the rows are there.
+    const FOLDED_BY: &'static [&'static str] = &[];
 
     /// Folds facts of one partition, in the order of their positions, into the tables.
     ///
@@ -121,6 +124,8 @@ pub struct Registered {
     pub interest: Interest,
     /// [`Projection::TABLES`]
     pub tables: &'static [&'static str],
+    /// [`Projection::FOLDED_BY`]
+    pub folded_by: &'static [&'static str],
     apply: Apply,
     fill: Apply,
 }
@@ -133,6 +138,7 @@ impl Registered {
             version: P::VERSION,
             interest: P::INTEREST,
             tables: P::TABLES,
+            folded_by: P::FOLDED_BY,
             apply: |connection, facts| Box::pin(P::apply(connection, facts)),
             fill: |connection, facts| Box::pin(P::fill(connection, facts)),
         }

@@ -38,7 +38,7 @@ use crate::{
     config::Config,
     freshness::Freshness,
     past::{Past, TOO_MUCH_PAST},
-    routes::{self, checkpoints},
+    routes::{self, checkpoints, emails::RANGE_NOT_SATISFIABLE},
     sessions::Sessions,
     streams::{Streams, TOO_MANY_STREAMS},
 };
@@ -246,7 +246,7 @@ impl App {
     /// What `/openapi.json`, `/docs` and `/problems` tell of these routes.
     pub fn description() -> Description {
         let document = OpenApiRouter::new().nest("/api/v1", routes::routes()).into_openapi();
-        Description::new(document, [&TOO_MANY_STREAMS, &TOO_MUCH_PAST])
+        Description::new(document, [&TOO_MANY_STREAMS, &TOO_MUCH_PAST, &RANGE_NOT_SATISFIABLE])
     }
 
     /// What must be well for it to be ready. With a replica, `postgres` is the replica and `primary` is where API tokens

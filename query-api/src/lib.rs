@@ -4,6 +4,9 @@
 //! freshness) · `freshness` (read your writes) · `past` (time travel) · `streams` (who is woken when the log grows) ·
 //! `answer` (body and `Orbit-As-Of`) · `routes`, by context, the home of the SQL · [`config`].
 
+// The examples of large bodies are one literal each.
+#![recursion_limit = "256"]
+
 mod answer;
 mod api_tokens;
 pub mod app;

@@ -147,6 +147,11 @@ pub fn threads(messages: &[Message], decisions: &[Decision]) -> BTreeMap<Uuid, U
     messages.iter().filter_map(thread_of).collect()
 }
 
+/// The e-mails that are split off in the end, and by which decision. They have no edges of their own.
+pub fn split_off(decisions: &[Decision]) -> HashMap<Uuid, Uuid> {
+    placements(decisions).into_iter().filter_map(|(email, placement)| Some((email, placement.split_by?))).collect()
+}
+
 /// What decisions say of one e-mail in the end.
 #[derive(Debug, Default)]
 struct Placement {

@@ -290,33 +290,6 @@ impl Imports {
         Ok(row.map(Import::from))
     }
 
-    /// A user's jobs, the newest first, behind one of them if that is given.
-    pub async fn page(
-        &self,
-        user: Uuid,
-        behind: Option<(DateTime<Utc>, Uuid)>,
-        limit: i64,
-    ) -> Result<Vec<Import>, Fault> {
-        let (at, id) = behind.unzip();
-        let rows = sqlx::query_as!(
-            Row,
-            r#"SELECT id, user_id, status, source, name, format, folder, upload AS "upload: Json<BlobRef>", bytes_total,
-                      bytes_done, messages, created, known, noted, refused, errors AS "errors: Json<Vec<Problem>>",
-                      resume AS "resume: Json<Value>", failure, created_at, updated_at, finished_at
-               FROM work.imports
-               WHERE user_id = $1 AND ($2::timestamptz IS NULL OR (created_at, id) < ($2, $3))
-               ORDER BY created_at DESC, id DESC LIMIT $4"#,
-            user,
-            at,
-            id,
-            limit
-        )
-        .fetch_all(&self.pool)
-        .await
-        .map_err(Fault::database("list imports"))?;
-        Ok(rows.into_iter().map(Import::from).collect())
-    }
-
     /// One of a user's jobs.
     pub async fn find(&self, user: Uuid, id: Uuid) -> Result<Option<Import>, Fault> {
         let row = sqlx::query_as!(

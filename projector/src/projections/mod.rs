@@ -2,11 +2,13 @@
 
 mod activities;
 mod copy;
+mod emails;
 mod rows;
 mod tasks;
 mod users;
 
 pub use activities::Activities;
+pub use emails::Emails;
 pub use tasks::Tasks;
 pub use users::Users;
 
@@ -15,7 +17,8 @@ pub(crate) use rows::ERASED;
 use crate::projection::Registered;
 
 /// Every projection. A new context adds its line here.
-pub const ALL: &[Registered] = &[Registered::of::<Users>(), Registered::of::<Tasks>(), Registered::of::<Activities>()];
+pub const ALL: &[Registered] =
+    &[Registered::of::<Users>(), Registered::of::<Tasks>(), Registered::of::<Emails>(), Registered::of::<Activities>()];
 
 /// The projection of this name.
 pub fn find(name: &str) -> Option<&'static Registered> {

@@ -139,6 +139,20 @@ pub(super) fn column<'a, R, T>(rows: &'a [R], value: impl Fn(&'a R) -> T) -> Vec
     rows.iter().map(value).collect()
 }
 
+/// Ids as the text of an array. An array of arrays would have to be rectangular, so each row's ids travel as text.
+pub(super) fn uuids_as_text(ids: &[Uuid]) -> String {
+    let mut text = String::with_capacity(2 + 37 * ids.len());
+    text.push('{');
+    for (n, id) in ids.iter().enumerate() {
+        if n > 0 {
+            text.push(',');
+        }
+        text.push_str(id.as_hyphenated().encode_lower(&mut Uuid::encode_buffer()));
+    }
+    text.push('}');
+    text
+}
+
 /// The wire type of the fact that ends a user. Told by its type, because its content may be gone when it is read.
 pub(crate) const ERASED: &str = "users.erased";
 

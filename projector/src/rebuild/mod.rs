@@ -221,9 +221,9 @@ async fn work(
     let names: Vec<&str> = chosen.iter().flat_map(|projection| projection.tables).copied().collect();
     require_owner(admin, &names).await?;
     let head = deps.log.head().await.map_err(RunnerFault::from)?;
-    let origin = tables::origin(admin, head.epoch, &chosen, &names).await?;
+    let origin = tables::origin(admin, head.epoch, &chosen).await?;
     if !job.goes_on(&origin) {
-        tables::make(admin, &names, job.id, &origin).await?;
+        tables::make(admin, &chosen, job.id, &origin).await?;
     }
     let pool = pool_into(&deps.pool, SCHEMA, job.workers);
     let mut fill = Fill::start(&pool, deps, &chosen, head.partitions, job.workers, progress).await?;

@@ -1,5 +1,6 @@
-//! The tables of a rebuild: like those that are served, in a schema of their own, with their primary keys only. Other
-//! indexes are built when the rows are there, which is several times cheaper than keeping them while they come.
+//! The tables of a rebuild: like those that are served, in a schema of their own, with their primary keys and what the
+//! projections find rows by. Other indexes are built when the rows are there, which is several times cheaper than keeping
+//! them while they come.
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
@@ -9,13 +10,8 @@ use super::{Fault, connect_as_owner};
 use crate::projection::Registered;
 
 /// Which log, which code and which tables a rebuild is made from. One that was begun from something else is begun anew.
-pub async fn origin(
-    admin: &mut PgConnection,
-    epoch: Uuid,
-    chosen: &[&'static Registered],
-    names: &[&str],
-) -> Result<String, Fault> {
-    let statements = definitions(admin, names).await?.join(";");
+pub async fn origin(admin: &mut PgConnection, epoch: Uuid, chosen: &[&'static Registered]) -> Result<String, Fault> {
+    let statements = definitions(admin, chosen).await?.join(";");
     let versions: Vec<String> = chosen.iter().map(|p| format!("{}={}", p.name, p.version)).collect();
     let tables = sqlx::query_scalar!(r#"SELECT md5($1) AS "md5!""#, statements)
         .fetch_one(admin)
@@ -25,9 +21,14 @@ pub async fn origin(
 }
 
 /// Makes the tables, empty, in place of those of any rebuild before, and notes what they are made from.
-pub async fn make(admin: &mut PgConnection, names: &[&str], job: Uuid, origin: &str) -> Result<(), Fault> {
+pub async fn make(
+    admin: &mut PgConnection,
+    chosen: &[&'static Registered],
+    job: Uuid,
+    origin: &str,
+) -> Result<(), Fault> {
     let attempt = "make the tables of a rebuild";
-    let statements = definitions(admin, names).await?;
+    let statements = definitions(admin, chosen).await?;
     let mut transaction = admin.begin().await.map_err(Fault::database(attempt))?;
     clear(&mut transaction, attempt).await?;
     for statement in statements {
@@ -69,8 +70,11 @@ pub async fn clear(connection: &mut PgConnection, attempt: &'static str) -> Resu
     execute(connection, "DELETE FROM rebuild.checkpoints; DELETE FROM rebuild.parked".to_owned(), attempt).await
 }
 
-/// The statements that make tables like those that are served: columns, checks, settings, comments, primary keys, rights.
-async fn definitions(admin: &mut PgConnection, names: &[&str]) -> Result<Vec<String>, Fault> {
+/// The statements that make tables like those that are served: columns, checks, settings, comments, primary keys, rights,
+/// and the indexes that folding needs.
+async fn definitions(admin: &mut PgConnection, chosen: &[&'static Registered]) -> Result<Vec<String>, Fault> {
+    let names: Vec<&str> = chosen.iter().flat_map(|projection| projection.tables).copied().collect();
+    let folded_by: Vec<&str> = chosen.iter().flat_map(|projection| projection.folded_by).copied().collect();
     sqlx::query_scalar!(
         r#"WITH served AS (
                SELECT oid, relname, reloptions, relacl, relowner FROM pg_class
@@ -92,8 +96,13 @@ async fn definitions(admin: &mut PgConnection, names: &[&str]) -> Result<Vec<Str
                                            ORDER BY a.privilege_type), s.relname, a.grantee::regrole::text)
                FROM served s, aclexplode(s.relacl) a WHERE a.grantee NOT IN (0, s.relowner)
                GROUP BY s.relname, a.grantee
+               UNION ALL
+               SELECT s.relname, 5, regexp_replace(pg_get_indexdef(x.oid), ' ON view\.', ' ON rebuild.')
+               FROM served s JOIN pg_index i ON i.indrelid = s.oid JOIN pg_class x ON x.oid = i.indexrelid
+               WHERE x.relname = ANY($2)
            ) AS made ORDER BY relname, step, statement"#,
-        names as &[&str]
+        &names as &[&str],
+        &folded_by as &[&str]
     )
     .fetch_all(admin)
     .await

@@ -62,6 +62,8 @@ pub enum About {
     Caller,
     /// One thing, and nothing else.
     Itself(Uuid),
+    /// One thing and what it mentions: an e-mail with its folder.
+    WithMentioned(Uuid),
     /// One thing, what it mentions, and what mentions it: a task with its labels and sub-tasks.
     Kin(Uuid),
     /// One fact: the thing that it happened to, and what that mentions.
@@ -164,7 +166,7 @@ impl Past {
             About::Everything => return Ok(None),
             About::Caller => return Ok(Some(vec![user_id])),
             About::Itself(id) => return Ok(Some(vec![id])),
-            About::Kin(id) => id,
+            About::WithMentioned(id) | About::Kin(id) => id,
             About::Fact(id) => match self.facts.log.stream_of(user_id, id).await.map_err(explain)? {
                 Some(stream) => stream,
                 // Nobody's, or somebody else's.
@@ -187,7 +189,7 @@ fn refuse(code: &'static str, detail: String) -> ApiError {
 }
 
 /// The log's faults, as answers.
-fn explain(fault: Fault) -> ApiError {
+pub(crate) fn explain(fault: Fault) -> ApiError {
     match fault {
         Fault::Database { source, .. } => freshness::explain(source),
         Fault::Forgotten => ApiError::invalid_token(),

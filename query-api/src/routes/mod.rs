@@ -5,6 +5,7 @@ pub mod admin;
 mod audit;
 pub mod checkpoints;
 mod conditions;
+pub mod emails;
 mod filters;
 mod fixed;
 pub mod history;
@@ -24,7 +25,10 @@ use crate::{app::Reads, reader::Context};
 /// All routes.
 pub fn routes() -> OpenApiRouter<Reads> {
     // One line per context.
-    in_the_past(OpenApiRouter::new().merge(users::router()).merge(tasks::router()).merge(activities::router()))
+    let contexts = OpenApiRouter::new().merge(users::router()).merge(tasks::router()).merge(activities::router());
+    in_the_past(contexts.merge(emails::router()))
+        // Bytes that never change are the same at any time, too.
+        .merge(emails::content_router())
         // What the log itself answers is the same at any time.
         .merge(history::router())
         .merge(audit::router())
@@ -57,9 +61,10 @@ fn as_of() -> Parameter {
 }
 
 /// The projections whose checkpoints are waited for.
-pub const PROJECTIONS: [&str; 3] = [
+pub const PROJECTIONS: [&str; 4] = [
     // One line per context.
     <users::Users as Context>::PROJECTION,
     <tasks::Tasks as Context>::PROJECTION,
     <activities::Activities as Context>::PROJECTION,
+    <emails::Emails as Context>::PROJECTION,
 ];

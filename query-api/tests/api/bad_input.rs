@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::world::{ADA, BACKLOG, BOB, TODAY, World, task_id};
 
 /// Every path, with `{id}` where one goes.
-const PATHS: [&str; 25] = [
+const PATHS: [&str; 43] = [
     "/auth/me",
     "/auth/me/exports",
     "/auth/me/exports/{id}",
@@ -32,6 +32,24 @@ const PATHS: [&str; 25] = [
     "/activities/recent",
     "/activities/{id}",
     "/audit/checkpoint",
+    "/emails",
+    "/emails/unread",
+    "/emails/snoozed",
+    "/emails/trash",
+    "/emails/threads",
+    "/emails/threads/{id}",
+    "/emails/folders",
+    "/emails/folders/{id}",
+    "/emails/labels",
+    "/emails/drafts",
+    "/emails/drafts/{id}",
+    "/emails/submissions",
+    "/emails/submissions/{id}",
+    "/emails/attachments",
+    "/emails/attachments/{id}",
+    "/emails/{id}",
+    "/emails/{id}/raw",
+    "/emails/{id}/attachments/1",
 ];
 
 fn names(problem: &Value) -> Vec<&str> {
@@ -87,6 +105,43 @@ async fn every_faulty_parameter_is_named() {
         ("/activities/recent?at[gte]=2026-11-22T20:28:00Z", 400, vec!["?at[gte]"]),
         ("/activities/export?limit=1", 400, vec!["?limit"]),
         ("/activities/export?cursor=x", 400, vec!["?cursor"]),
+        ("/emails?folder=planet", 400, vec!["?folder"]),
+        ("/emails?folder=INBOX", 400, vec!["?folder"]),
+        ("/emails?folder=", 400, vec!["?folder"]),
+        ("/emails?is_read=1&is_starred=yes", 400, vec!["?is_read", "?is_starred"]),
+        ("/emails?is_archived=&has_attachments=2", 400, vec!["?is_archived", "?has_attachments"]),
+        ("/emails?from=&to=%21%21", 400, vec!["?from", "?to"]),
+        ("/emails?after=yesterday&before=2026-02-30", 400, vec!["?after", "?before"]),
+        ("/emails?before=2026-11-22T20:28:00", 400, vec!["?before"]),
+        ("/emails?thread=1", 400, vec!["?thread"]),
+        ("/emails?language=german", 400, vec!["?language"]),
+        ("/emails?language=DE", 400, vec!["?language"]),
+        ("/emails?sort=subject", 400, vec!["?sort"]),
+        ("/emails?sort=date,-date", 400, vec!["?sort"]),
+        ("/emails?sort=relevance", 400, vec!["?sort"]),
+        ("/emails?q=a&sort=-relevance", 400, vec!["?sort"]),
+        ("/emails?q=a&sort=relevance,date", 400, vec!["?sort"]),
+        ("/emails?sort=snoozed_until", 400, vec!["?sort"]),
+        ("/emails?q=%00", 422, vec!["?q"]),
+        ("/emails?label=%00", 422, vec!["?label"]),
+        ("/emails?q=is:blue+before:x", 400, vec!["?q", "?q"]),
+        ("/emails?cursor=x", 400, vec!["?cursor"]),
+        ("/emails?limit=0&include=all", 400, vec!["?limit", "?include"]),
+        ("/emails?label=a&label=b", 400, vec!["?label"]),
+        ("/emails/trash?sort=trashed_at", 400, vec!["?sort"]),
+        ("/emails/search", 400, vec!["?q"]),
+        ("/emails/search?q=", 422, vec!["?q"]),
+        ("/emails/search?q=%20", 422, vec!["?q"]),
+        ("/emails/search?q=%00", 422, vec!["?q"]),
+        ("/emails/threads?folder=x&unread=1", 400, vec!["?folder", "?unread"]),
+        ("/emails/threads?sort=subject", 400, vec!["?sort"]),
+        ("/emails/threads?include=total", 400, vec!["?include"]),
+        ("/emails/folders?include=total", 400, vec!["?include"]),
+        ("/emails/labels?include=total&limit=x", 400, vec!["?limit", "?include"]),
+        ("/emails/drafts?status=gone", 400, vec!["?status"]),
+        ("/emails/submissions?status=lost", 400, vec!["?status"]),
+        ("/emails/attachments?limit=201", 400, vec!["?limit"]),
+        ("/emails/0197f0a0-0000-7000-8000-000000000001?images=none", 400, vec!["?images"]),
     ] {
         let reply = world.get(ADA, path).await;
         assert_eq!(reply.status, status, "{path}: {}", reply.text);
@@ -106,12 +161,20 @@ async fn values_at_the_edge_of_what_the_database_holds_are_fine() {
         "/activities?position=-9223372036854775808",
         "/activities?position[lte]=9223372036854775807",
         "/tasks/statistics?days=366",
+        "/emails?after=0000-01-01&before=9999-12-31",
+        "/emails?after=9999-12-31T23:59:59.999999999Z&before=0000-01-01T00:00:00-23:59",
+        "/emails?q=after:0001-01-01+before:9999-12-31",
+        &format!("/emails?q={}", "x".repeat(500)),
+        &format!("/emails?label={}", "x".repeat(5_000)),
+        &format!("/emails?from={}", "x".repeat(320)),
         &format!("/tasks?q={}", "x".repeat(500)),
         &format!("/tasks?labels[in]={}", vec![Uuid::nil().to_string(); 100].join(",")),
     ] {
         assert_eq!(world.get(ADA, path).await.status, 200, "{path}");
     }
     assert_eq!(world.get(ADA, &format!("/tasks?q={}", "x".repeat(501))).await.status, 422);
+    assert_eq!(world.get(ADA, &format!("/emails?q={}", "x".repeat(501))).await.status, 422);
+    assert_eq!(world.get(ADA, &format!("/emails?from={}", "x".repeat(321))).await.status, 400);
 }
 
 #[tokio::test]
@@ -138,7 +201,11 @@ async fn malformed_ids_are_404_and_static_segments_win_over_ids() {
     }
     for path in
         ["/tasks/today", "/tasks/trash", "/tasks/board", "/tasks/statistics", "/activities/types", "/activities/recent"]
+            .into_iter()
+            .chain(["unread", "snoozed", "trash", "threads", "folders", "labels", "drafts", "submissions", "attachments"])
     {
+        let path = if path.starts_with('/') { path.to_owned() } else { format!("/emails/{path}") };
+        let path = path.as_str();
         assert_eq!(world.get(ADA, path).await.status, 200, "{path}");
     }
 }

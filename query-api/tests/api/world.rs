@@ -15,6 +15,7 @@ use axum::{
 use chrono::{DateTime, Utc};
 use clap::Parser;
 use http_body_util::BodyExt;
+use orbit_adapters::blobs::{Blobs, Location};
 use orbit_event_store::MasterKey;
 use orbit_events::{
     Actor, Content, Envelope, Event, EventId, LabelId, ListId, Metadata, Partitions, Recorded, TaskId, UserId,
@@ -36,6 +37,7 @@ use orbit_query_api::{
 use orbit_testing::{TestDatabase, TestNats};
 use serde_json::Value;
 use sqlx::PgPool;
+use tempfile::TempDir;
 use tower::ServiceExt;
 use uuid::Uuid;
 
@@ -63,6 +65,8 @@ pub struct World {
     position: AtomicI64,
     /// Whether facts are in the log too, and not only in the read models.
     pub logged: bool,
+    /// Where messages lie, and the directory that is.
+    pub blobs: (Blobs, TempDir),
     /// What the next facts answer.
     pub cause: Mutex<Option<EventId>>,
     life: Shutdown,
@@ -142,6 +146,15 @@ impl World {
 
     /// With a limit on searches.
     pub async fn with(search_rate: &str) -> Self {
+        Self::made(search_rate, true).await
+    }
+
+    /// One to which nobody said where messages lie.
+    pub async fn without_blobs() -> Self {
+        Self::made("off", false).await
+    }
+
+    async fn made(search_rate: &str, with_blobs: bool) -> Self {
         let (database, nats) = (orbit_testing::database().await, orbit_testing::nats().await);
         let (clock, life) = (Clock::fixed(at(NOW)), Shutdown::new());
         let config = config(database.url(), nats.url(), nats.prefix());
@@ -149,14 +162,20 @@ impl World {
         let development = Environment::Development;
         let search_limit = RateLimiter::new("search", search_rate.parse().unwrap());
         let parts = Parts { search_limit, ..parts(&config, &pool, &nats, &clock) };
-        let app = App::start(parts, &life).await.unwrap();
+        let directory = TempDir::new().unwrap();
+        let blobs = (Blobs::open(&Location::Directory(directory.path().join("blobs"))).unwrap(), directory);
+        let mut app = App::start(parts, &life).await.unwrap();
+        if with_blobs {
+            app = app.with_blobs(blobs.0.clone());
+        }
         let (router, openapi) = app.routes().split_for_parts();
         let signer = TokenSigner::from_args(&config.auth, development, clock.clone()).unwrap();
         let options = database.pool().connect_options().as_ref().clone().options([("search_path", "view, public")]);
         let projections = PgPool::connect_with(options).await.unwrap();
         let router = serve_layers(router, &config.http);
         let (position, cause) = (AtomicI64::new(0), Mutex::new(None));
-        Self { database, nats, clock, life, openapi, signer, router, projections, pool, position, cause, logged: false }
+        let logged = false;
+        Self { database, nats, clock, life, openapi, signer, router, projections, pool, position, cause, logged, blobs }
     }
 
     /// A partition that a user is in.

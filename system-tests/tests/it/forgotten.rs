@@ -1,5 +1,5 @@
-//! To be forgotten, down to the bytes: after an erasure no file of the database and none of the broker holds a word that
-//! the person wrote, though all of them did before; others notice nothing, and a rebuild is as good as ever.
+//! To be forgotten, down to the bytes: after an erasure no file of the database, of the broker or of the blobs holds a word
+//! that the person wrote, though all of them did before; others notice nothing, and a rebuild is as good as ever.
 
 use std::path::Path;
 
@@ -59,6 +59,13 @@ async fn write_everywhere(world: &World, ada: &Session) {
     let login = json!({"email": "xyloquark@example.org", "password": crate::world::PASSWORD,
                        "device_name": "Xyloquark phone"});
     world.post("/auth/login").header("user-agent", "Xyloquark/1.0").json(&login).send().await.expect(200);
+    let mailbox = "From x@xyloquark.example Tue Nov 24 10:00:00 2026\nMessage-ID: <xyloquark@example.org>\n\
+        From: Xyloquark <x@xyloquark.example>\nTo: ada@example.org\nDate: Tue, 24 Nov 2026 10:00:00 +0000\n\
+        Subject: Xyloquark\n\nWords of xyloquark.\n\n";
+    let done = world.bring(ada, "?name=xyloquark.mbox&folder=Xyloquark", mailbox).await;
+    assert_eq!((&done["created"], &done["refused"]), (&json!(1), &json!(0)), "{done}");
+    let file = world.post("/emails/attachments?filename=xyloquark.txt").by(ada);
+    file.bytes("text/plain", "xyloquark in a file").send().await.expect(201);
     world.post("/auth/me/export").by(ada).send().await.expect(202);
 }
 
@@ -85,6 +92,9 @@ async fn nothing_that_an_erased_user_wrote_is_left_in_any_file_and_nobody_else_n
     assert!(count().await > 0, "something is parked");
     // The planner's samples of her words, too.
     execute(&world, "ANALYZE; CHECKPOINT").await;
+    let blobs = world.blobs.join(ada.id.to_string());
+    assert!(blobs.is_dir(), "her messages and files lie there");
+    assert_eq!(files_with_the_mark(&world.blobs), Vec::<String>::new(), "sealed");
     let before = files_with_the_mark(&database);
     assert!(before.len() > 5, "the tables, their indexes, the statistics, the write-ahead log: {before:?}");
     assert_eq!(files_with_the_mark(&broker), Vec::<String>::new(), "the broker never held a word");
@@ -107,6 +117,7 @@ async fn nothing_that_an_erased_user_wrote_is_left_in_any_file_and_nobody_else_n
     })
     .await;
     assert_eq!(files_with_the_mark(&broker), Vec::<String>::new());
+    assert!(!blobs.exists(), "nor is a pack of hers left, sealed or not");
     assert_eq!(count().await, 0, "nor is anything of hers parked");
 
     let path = format!("/tasks/{}", kept["id"].as_str().unwrap());

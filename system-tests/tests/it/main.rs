@@ -6,6 +6,7 @@ mod document;
 mod forgotten;
 mod histories;
 mod journeys;
+mod mail;
 mod outages;
 mod rebuilds;
 mod simulation;

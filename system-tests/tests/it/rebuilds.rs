@@ -34,8 +34,8 @@ async fn a_rebuild_is_asked_for_followed_and_noticed_by_nobody() {
     let page = world.get("/tasks?limit=200").by(&ada).send().await.expect(200);
     assert_eq!(page.each("id").len(), before.len() + during.len() + after.len());
     let projections = world.get("/admin/projections").by(&ada).send().await.expect(200);
-    assert_eq!(projections.each("name"), ["users", "tasks", "activities"]);
-    assert_eq!(projections.each("parked"), [0, 0, 0]);
+    assert_eq!(projections.each("name"), ["users", "tasks", "emails", "activities"]);
+    assert_eq!(projections.each("parked"), [0, 0, 0, 0]);
     assert!(projections.each("size_bytes").iter().all(|size| size.as_i64().unwrap() > 0));
     let listed = world.get("/admin/rebuilds").by(&ada).send().await.expect(200);
     assert_eq!(listed.each("id"), [json!(asked.id())]);

@@ -21,7 +21,7 @@ const ARROWS: [(&str, &[&str]); 14] = [
     ("orbit-testing", &["orbit-migrations", "orbit-runtime"]),
     ("orbit-event-store", &["orbit-domain", "orbit-events", "orbit-platform"]),
     ("orbit-command-api", &["orbit-adapters", "orbit-domain", "orbit-event-store", "orbit-events", "orbit-platform"]),
-    ("orbit-projector", &["orbit-event-store", "orbit-events", "orbit-platform"]),
+    ("orbit-projector", &["orbit-domain", "orbit-event-store", "orbit-events", "orbit-platform"]),
     (
         "orbit-query-api",
         &["orbit-adapters", "orbit-domain", "orbit-event-store", "orbit-events", "orbit-platform", "orbit-projector"],

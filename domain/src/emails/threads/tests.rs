@@ -113,6 +113,16 @@ fn what_is_merged_is_together_and_no_more_split() {
 }
 
 #[test]
+fn what_is_split_off_is_told_unless_it_was_merged_again() {
+    let split = Decision::Split(id(100), vec![id(1), id(2), id(3)]);
+    let merged = Decision::Merged(id(101), vec![id(2), id(4)]);
+    let again = Decision::Split(id(102), vec![id(3)]);
+    let decisions = [split, merged, again];
+    assert_eq!(super::split_off(&decisions), [(id(1), id(100)), (id(3), id(102))].into());
+    assert_eq!(super::split_off(&decisions[..1]).len(), 3);
+}
+
+#[test]
 fn a_decision_that_holds_again_counts_from_then_on() {
     let messages = [message(1), message(2)];
     let merged = Decision::Merged(id(101), vec![id(1), id(2)]);

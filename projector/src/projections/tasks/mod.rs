@@ -4,11 +4,11 @@ mod label;
 mod list;
 mod task;
 
-use orbit_events::{Event, Recorded, tasks};
+use orbit_events::{Recorded, tasks};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::rows::{self, Gone, Removed, column};
+use super::rows::{self, Gone, Removed, Row as _, column};
 use crate::projection::{ApplyFault, Interest, Projection, Tables};
 
 /// Folds facts about lists, tasks and labels; of the users it wants to know who was erased.
@@ -60,30 +60,15 @@ async fn fold(connection: &mut PgConnection, facts: &[&Recorded], tables: Tables
 async fn find_removed(connection: &mut PgConnection, facts: &[&Recorded]) -> Result<Removed, ApplyFault> {
     let mut ids = rows::users(facts);
     for fact in facts {
-        match fact.event() {
-            Some(Event::List(_) | Event::Label(_)) => {
-                ids.insert(fact.envelope.stream_id);
-            }
-            Some(Event::Task(tasks::task::Event::Created(created))) => {
-                ids.extend(created.labels.iter().map(|label| label.0));
-            }
-            Some(Event::Task(tasks::task::Event::Labelled(labelled))) => {
-                ids.insert(labelled.label_id.0);
-            }
-            Some(
-                Event::Task(_)
-                | Event::User(_)
-                | Event::Login(_)
-                | Event::ApiToken(_)
-                | Event::Connection(_)
-                | Event::Email(_)
-                | Event::Draft(_)
-                | Event::Submission(_)
-                | Event::Thread(_)
-                | Event::Folder(_)
-                | Event::Attachment(_),
-            )
-            | None => {}
+        let Some(event) = fact.event() else { continue };
+        if list::Row::pick(event).is_some() || label::Row::pick(event).is_some() {
+            ids.insert(fact.envelope.stream_id);
+        }
+        if let Some(tasks::task::Event::Created(created)) = task::Row::pick(event) {
+            ids.extend(created.labels.iter().map(|label| label.0));
+        }
+        if let Some(tasks::task::Event::Labelled(labelled)) = task::Row::pick(event) {
+            ids.insert(labelled.label_id.0);
         }
     }
     let ids: Vec<Uuid> = ids.into_iter().collect();

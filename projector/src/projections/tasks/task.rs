@@ -17,7 +17,7 @@ use crate::{
     projection::ApplyFault,
     projections::{
         copy,
-        rows::{self, column},
+        rows::{self, column, uuids_as_text},
     },
 };
 
@@ -138,20 +138,6 @@ impl Row {
         }
         self
     }
-
-    /// An array of arrays would have to be rectangular, so each row's labels travel as text.
-    fn labels_as_text(&self) -> String {
-        let mut text = String::with_capacity(2 + 37 * self.labels.len());
-        text.push('{');
-        for (n, label) in self.labels.iter().enumerate() {
-            if n > 0 {
-                text.push(',');
-            }
-            text.push_str(label.as_hyphenated().encode_lower(&mut Uuid::encode_buffer()));
-        }
-        text.push('}');
-        text
-    }
 }
 
 fn rank(priority: Priority) -> i16 {
@@ -214,7 +200,7 @@ pub(super) async fn insert(connection: &mut PgConnection, rows: &[Row]) -> Resul
         &column(rows, |r| r.due_date) as &[Option<NaiveDate>],
         &column(rows, |r| r.completed_at) as &[Option<DateTime<Utc>>],
         &column(rows, |r| &*r.position) as &[&str],
-        &column(rows, Row::labels_as_text),
+        &column(rows, |r| uuids_as_text(&r.labels)),
         &column(rows, |r| &*r.created_by) as &[&str],
         &column(rows, |r| r.extracted_from_type.as_deref()) as &[Option<&str>],
         &column(rows, |r| r.extracted_from_id) as &[Option<Uuid>],
@@ -290,7 +276,7 @@ pub(super) async fn update(connection: &mut PgConnection, rows: &[Row]) -> Resul
         &column(rows, |r| r.due_date) as &[Option<NaiveDate>],
         &column(rows, |r| r.completed_at) as &[Option<DateTime<Utc>>],
         &column(rows, |r| &*r.position) as &[&str],
-        &column(rows, Row::labels_as_text),
+        &column(rows, |r| uuids_as_text(&r.labels)),
         &column(rows, |r| r.dismiss_reason.as_deref()) as &[Option<&str>],
         &column(rows, |r| r.deleted_at) as &[Option<DateTime<Utc>>],
         &column(rows, |r| r.updated_at),

@@ -5,11 +5,11 @@ mod api_token;
 mod connection;
 mod login;
 
-use orbit_events::{Event, Recorded};
+use orbit_events::Recorded;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::rows::{self, Gone, Removed, column};
+use super::rows::{self, Gone, Removed, Row as _, column};
 use crate::projection::{ApplyFault, Interest, Projection};
 
 /// Folds facts about users and what they log in with. No secret, nor a hash of one, reaches its tables.
@@ -46,7 +46,7 @@ impl Projection for Users {
 /// Those of the users and connections that these facts speak of that are no more.
 async fn find_removed(connection: &mut PgConnection, facts: &[&Recorded]) -> Result<Removed, ApplyFault> {
     let mut ids = rows::users(facts);
-    let connections = facts.iter().filter(|fact| matches!(fact.event(), Some(Event::Connection(_))));
+    let connections = facts.iter().filter(|fact| fact.event().and_then(connection::Row::pick).is_some());
     ids.extend(connections.map(|fact| fact.envelope.stream_id));
     let ids: Vec<Uuid> = ids.into_iter().collect();
     let rows = sqlx::query!("SELECT id, version FROM users_removed WHERE id = ANY($1)", &ids)

@@ -37,10 +37,13 @@ async fn find(db: &mut PgConnection, whose: Whose) -> sqlx::Result<Snapshot<Zone
         whose.user_id
     );
     let row = row.fetch_one(db).await?;
-    Ok(Snapshot { as_of: row.as_of, body: row.time_zone.map_or(Zone(Tz::UTC), |name| Zone::named(&name)) })
+    Ok(Snapshot { as_of: row.as_of, body: row.time_zone.map_or(Zone::UTC, |name| Zone::named(&name)) })
 }
 
 impl Zone {
+    /// That of whoever has none.
+    pub const UTC: Self = Self(Tz::UTC);
+
     fn named(name: &str) -> Self {
         Self(name.parse().unwrap_or(Tz::UTC))
     }

@@ -82,6 +82,12 @@ impl Call {
         self
     }
 
+    /// A body that says it is something else.
+    pub fn bytes(mut self, kind: &str, body: impl Into<Vec<u8>>) -> Self {
+        self.request = self.request.header("content-type", kind).body(body.into());
+        self
+    }
+
     pub async fn send(self) -> Answer {
         let said = self.said.clone();
         self.try_send().await.unwrap_or_else(|error| panic!("{said}: {error:?}"))

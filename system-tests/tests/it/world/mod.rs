@@ -183,6 +183,17 @@ impl World {
         session
     }
 
+    /// Brings a mailbox, and waits until all of it is taken in; what became of it.
+    pub async fn bring(&self, of: &Session, query: &str, mailbox: &str) -> serde_json::Value {
+        let call = self.post(&format!("/emails/import{query}")).by(of).bytes("application/mbox", mailbox);
+        let id = call.send().await.expect(202).id();
+        eventually(SOON, || async {
+            let import = self.get(&format!("/emails/imports/{id}")).by(of).send().await.expect(200).json();
+            if import["status"] == "complete" { Ok(import) } else { Err(import) }
+        })
+        .await
+    }
+
     /// A token of somebody's that was issued at another time.
     pub fn token_at(&self, of: &Session, at: DateTime<Utc>) -> String {
         sign(&self.settings.auth, at, of)

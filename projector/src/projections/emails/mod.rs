@@ -1,0 +1,118 @@
+//! The emails projection: e-mails, the words they are found by, threads, folders, drafts, submissions, uploads.
+
+mod attachment;
+mod counts;
+mod decision;
+mod draft;
+mod email;
+mod folder;
+mod gone;
+mod links;
+mod settle;
+mod submission;
+mod threads;
+mod words;
+mod written;
+
+use orbit_events::Recorded;
+use sqlx::PgConnection;
+
+use super::rows::{self, Folded};
+use crate::projection::{ApplyFault, Interest, Projection, Tables};
+use email::Change;
+use written::{Arrived, Contents};
+
+/// Folds facts about e-mails and what is written; of the users it wants to know who was erased.
+pub struct Emails;
+
+impl Projection for Emails {
+    const NAME: &'static str = "emails";
+    const VERSION: i32 = 1;
+    const INTEREST: Interest = Interest::Some {
+        categories: &["emails", "drafts", "submissions", "threads", "folders", "attachments"],
+        types: &[rows::ERASED],
+    };
+    const TABLES: &'static [&'static str] = &[
+        "emails",
+        "email_words",
+        "email_labels",
+        "email_languages",
+        "email_counts",
+        "email_links",
+        "email_nodes",
+        "email_decisions",
+        "email_threads",
+        "email_folders",
+        "email_drafts",
+        "email_submissions",
+        "email_uploads",
+        "emails_removed",
+    ];
+    const FOLDED_BY: &'static [&'static str] =
+        &["email_links_thread", "email_links_subject", "email_nodes_thread", "email_decisions_ids"];
+
+    async fn apply(connection: &mut PgConnection, facts: &[&Recorded]) -> Result<(), ApplyFault> {
+        fold(connection, facts, Tables::Serving).await
+    }
+
+    async fn fill(connection: &mut PgConnection, facts: &[&Recorded]) -> Result<(), ApplyFault> {
+        fold(connection, facts, Tables::Fresh).await
+    }
+}
+
+async fn fold(connection: &mut PgConnection, facts: &[&Recorded], tables: Tables) -> Result<(), ApplyFault> {
+    let erased = rows::erased(facts);
+    let mut removed = gone::find(connection, facts).await?;
+    removed.extend(erased.iter().map(|user| (user.id, user.version)));
+    let facts: Vec<&Recorded> =
+        facts.iter().filter(|fact| !removed.contains_key(&fact.envelope.user_id.0)).copied().collect();
+
+    let emails = rows::fold::<email::Row>(connection, &facts, &removed).await?;
+    let decisions = rows::fold::<decision::Row>(connection, &facts, &removed).await?;
+    let folders = rows::fold::<folder::Row>(connection, &facts, &removed).await?;
+    let drafts = rows::fold::<draft::Row>(connection, &facts, &removed).await?;
+    let submissions = rows::fold::<submission::Row>(connection, &facts, &removed).await?;
+    let uploads = rows::fold::<attachment::Row>(connection, &facts, &removed).await?;
+
+    gone::remove(connection, &emails.gone, &folders.gone, &uploads.gone).await?;
+    let changes = store(connection, &facts, emails, tables).await?;
+    counts::follow(connection, &changes).await?;
+    let decided = decision::store(connection, &decisions.into_rows()).await?;
+    let touched = links::link(connection, &facts, decided, tables).await?;
+    threads::tell(connection, touched, &changes).await?;
+    folder::store(connection, &folders.into_rows()).await?;
+    draft::store(connection, &drafts.into_rows()).await?;
+    submission::store(connection, &submissions.into_rows()).await?;
+    attachment::store(connection, &uploads.into_rows()).await?;
+    gone::erase(connection, &erased).await
+}
+
+/// Writes e-mails and their words. What is deleted goes first: it may have come in again.
+async fn store(
+    connection: &mut PgConnection,
+    facts: &[&Recorded],
+    emails: Folded<email::Row>,
+    tables: Tables,
+) -> Result<Vec<Change>, ApplyFault> {
+    let mut changes = written::delete(connection, &emails.gone).await?;
+    let rows = emails.into_rows();
+    let contents: Contents<'_> = facts
+        .iter()
+        .filter_map(|fact| Some(((fact.envelope.stream_id, fact.envelope.version), links::received(fact)?)))
+        .collect();
+    let (came, marked): (Vec<&email::Row>, Vec<&email::Row>) = rows.iter().partition(|row| row.came.is_some());
+    let arrived: Vec<Arrived<'_>> = came.into_iter().filter_map(|row| Arrived::find(row, &contents)).collect();
+    let insert = async {
+        match tables {
+            Tables::Serving => written::insert(connection, &arrived).await,
+            Tables::Fresh => written::copy(connection, &arrived).await,
+        }
+    };
+    // While the database writes them, their words are made here.
+    let (inserted, words) = tokio::join!(insert, words::make(&arrived));
+    let inserted = inserted?;
+    words::store(connection, &arrived, &words, &inserted).await?;
+    changes.extend(inserted);
+    changes.extend(written::update(connection, &marked).await?);
+    Ok(changes)
+}

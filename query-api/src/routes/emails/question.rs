@@ -1,0 +1,204 @@
+//! Lists of e-mails: which they are, and in what order. All lists of e-mails are questions of this kind.
+
+use chrono::{DateTime, Utc};
+use orbit_domain::emails::query::Terms;
+use orbit_platform::{
+    http::{
+        cursor::CursorKey,
+        page::{Page, PageRequest},
+        query::{Query, Sort, SortKey},
+    },
+    problem::ApiError,
+};
+use serde_json::json;
+use sqlx::{FromRow, PgConnection, Row as _};
+use uuid::Uuid;
+
+use super::{
+    asked::Asked,
+    view::{Email, Row, WIDTH},
+};
+use crate::{
+    answer::Snapshot,
+    reader::Whose,
+    routes::{
+        conditions::{self, Kind, Order, SortColumn},
+        users::zone::Zone,
+    },
+};
+
+/// Languages of a mailbox that a search looks for the stems of.
+const LANGUAGES: i64 = 50;
+
+const DATE: SortColumn = SortColumn { name: "date", sql: "date", kind: Kind::Time, nullable: false };
+const SNOOZED: SortColumn = SortColumn { name: "snoozed_until", sql: "snoozed_until", kind: Kind::Time, nullable: false };
+const RELEVANCE: &str = "relevance";
+
+/// Which e-mails a list is about, whatever its filters say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum About {
+    /// All of them.
+    All,
+    /// All of them, to be searched: with `q`.
+    Search,
+    /// Those that were not read.
+    Unread,
+    /// Those that are put off until later.
+    Snoozed,
+    /// Those in the trash.
+    Trash,
+}
+
+/// How well an e-mail fits, its date and its id.
+pub(super) type Ranked = (f32, DateTime<Utc>, Uuid);
+
+/// How a list is ordered.
+#[derive(Clone, Debug)]
+pub(super) enum By {
+    /// By a column.
+    Column(Order, Option<conditions::Place>),
+    /// The best first; after that rank, date and id.
+    Rank(Option<Ranked>),
+}
+
+/// A list of e-mails.
+#[derive(Clone, Debug)]
+pub struct Question {
+    pub(super) about: About,
+    pub(super) asked: Asked,
+    pub(super) by: By,
+    sort: Sort,
+    pub(super) page: PageRequest,
+    pub(super) now: DateTime<Utc>,
+}
+
+/// An e-mail of a list, and what it takes to show where words stand in it.
+#[derive(Clone, Debug)]
+pub struct Hit {
+    /// The e-mail.
+    pub email: Email,
+    /// How well it fits; 0 where nothing was ranked.
+    pub rank: f32,
+    /// Its text, if words were looked up.
+    pub text: Option<String>,
+    /// The language of that.
+    pub language: Option<String>,
+}
+
+impl Question {
+    /// Reads the parameters of a list and refuses all others. `now` is the time for which it is asked.
+    pub fn read(mut query: Query, about: About, cursors: &CursorKey, now: DateTime<Utc>) -> Result<Self, ApiError> {
+        let asked = Asked::read(&mut query, about == About::Search);
+        let has_words = asked.is_search;
+        let mut allowed = vec![DATE.name];
+        allowed.extend((about == About::Snoozed).then_some(SNOOZED.name));
+        allowed.extend(has_words.then_some(RELEVANCE));
+        let default = match about {
+            _ if has_words => RELEVANCE,
+            About::Snoozed => "snoozed_until",
+            About::All | About::Search | About::Unread | About::Trash => "-date",
+        };
+        let sort = query.value("sort", |text| match Sort::parse(text, &allowed) {
+            Ok(sort) if matches!(sort.keys[..], [SortKey { column: RELEVANCE, descending: true }]) => {
+                Err(("invalid", "the best come first in any case: relevance is expected".to_owned()))
+            }
+            Ok(sort) if sort.keys.len() == 1 => Ok(sort),
+            Ok(_) => Err(("invalid", "one column is expected".to_owned())),
+            Err(detail) => Err(("invalid", detail)),
+        });
+        let sort = sort.unwrap_or_else(|| by_one(default));
+        let page = query.page(cursors, &sort);
+        query.finish()?;
+        let ranks = sort.keys.iter().any(|key| key.column == RELEVANCE);
+        let by = if ranks && asked.wants_words() {
+            let after = page.after.as_ref();
+            By::Rank(after.map(|after| Ok::<_, ApiError>((after.get(0)?, after.get(1)?, after.get(2)?))).transpose()?)
+        } else {
+            // Where nothing can be ranked the newest is the best.
+            let sort = if ranks { by_one("-date") } else { sort.clone() };
+            let order = Order::of(&sort, &[DATE, SNOOZED]);
+            let place = page.after.as_ref().map(|after| order.place(after)).transpose()?;
+            By::Column(order, place)
+        };
+        Ok(Self { about, asked, by, sort, page, now })
+    }
+
+    /// Whether it speaks of days, which begin in the user's zone.
+    pub fn speaks_of_days(&self) -> bool {
+        self.asked.speaks_of_days()
+    }
+
+    /// The same with times for days.
+    pub fn in_zone(self, zone: Option<Zone>) -> Self {
+        Self { asked: self.asked.in_zone(zone), ..self }
+    }
+
+    /// Whether there is a `q`.
+    pub fn is_search(&self) -> bool {
+        self.asked.is_search
+    }
+
+    /// What is to be found in the words.
+    pub fn terms(&self) -> &Terms {
+        &self.asked.terms
+    }
+
+    /// Whether it is ordered by date, if not by rank.
+    pub(super) fn is_by_date(&self) -> bool {
+        self.sort.keys.iter().all(|key| key.column != SNOOZED.name)
+    }
+
+    /// Whether what is newest, or fits best, comes first.
+    pub(super) fn is_descending(&self) -> bool {
+        self.sort.keys.iter().all(|key| key.descending || key.column == RELEVANCE)
+    }
+
+    /// Makes the page of the rows that the statement gave.
+    fn page(&self, hits: Vec<Hit>, total: Option<i64>) -> Page<Hit> {
+        self.page.page(hits, total, |hit| {
+            let email = &hit.email;
+            match &self.by {
+                By::Rank(_) => vec![json!(hit.rank), json!(email.date), json!(email.id)],
+                By::Column(..) if self.is_by_date() => vec![json!(email.date), json!(email.id)],
+                By::Column(..) => vec![json!(email.snoozed_until), json!(email.id)],
+            }
+        })
+    }
+}
+
+fn by_one(text: &str) -> Sort {
+    let (name, descending) = text.strip_prefix('-').map_or((text, false), |name| (name, true));
+    let column = [RELEVANCE, SNOOZED.name].into_iter().find(|known| *known == name).unwrap_or(DATE.name);
+    Sort { keys: vec![SortKey { column, descending }] }
+}
+
+/// The page that a question asks for.
+pub async fn list(db: &mut PgConnection, whose: Whose, question: &Question) -> sqlx::Result<Snapshot<Page<Hit>>> {
+    let languages = if question.asked.terms == Terms::default() {
+        Vec::new()
+    } else {
+        languages(db, whose).await?
+    };
+    let rows = question.statement(whose, &languages).build().fetch_all(db).await?;
+    let first = rows.first().ok_or(sqlx::Error::RowNotFound)?;
+    let total = first.try_get(WIDTH + 3)?;
+    let (mut as_of, mut hits) = (0, Vec::with_capacity(rows.len()));
+    for row in &rows {
+        let email = Row::from_row(row)?;
+        as_of = email.as_of;
+        let Some(email) = email.email() else { continue };
+        let (rank, text, language) = (row.try_get(WIDTH)?, row.try_get(WIDTH + 1)?, row.try_get(WIDTH + 2)?);
+        hits.push(Hit { email, rank, text, language });
+    }
+    Ok(Snapshot { as_of, body: question.page(hits, total) })
+}
+
+/// The languages of a mailbox.
+async fn languages(db: &mut PgConnection, whose: Whose) -> sqlx::Result<Vec<String>> {
+    let languages = sqlx::query_scalar!(
+        "SELECT language FROM email_languages WHERE user_id = $1 ORDER BY emails DESC, language LIMIT $2",
+        whose.user_id,
+        LANGUAGES
+    );
+    languages.fetch_all(db).await
+}

@@ -18,32 +18,32 @@ async fn a_draft_is_begun_with_nothing_changed_and_thrown_away() {
     assert_eq!((&made.body["status"], &made.body["created_by"]), (&json!("pending"), &json!("user")));
     let path = format!("/emails/drafts/{}", id(&made.body));
     assert_eq!(made.text("location"), format!("/api/v1{path}"));
-    let patch = |body: Value| api.patch(&path).by(&ada).json(&body);
+    let change = |body: Value| api.patch(&path).by(&ada).json(&body);
     let whole = json!({
         "to": ["grace@example.org", {"email": "Grace@example.org", "name": "Grace"}, {"email": "alan@example.org", "name": " "}],
         "cc": [{"email": "kurt@example.org", "name": "Kurt"}], "bcc": [], "subject": " Tickets ", "body": "a\nb",
         "attachments": [file["id"], file["id"]], "reply_to_email_id": email, "connection_id": account
     });
-    let changed = patch(whole.clone()).send().await.expect(200);
+    let changed = change(whole.clone()).send().await.expect(200);
     let bare = |email: &str| json!({"email": email, "name": null});
     assert_eq!(changed.body["to"], json!([bare("grace@example.org"), bare("alan@example.org")]));
     assert_eq!(changed.body["cc"], json!([{"email": "kurt@example.org", "name": "Kurt"}]));
     assert_eq!((&changed.body["subject"], &changed.body["attachments"]), (&json!("Tickets"), &json!([file["id"]])));
     assert_eq!((&changed.body["reply_to_email_id"], &changed.body["connection_id"]), (&json!(email), &json!(account)));
     let version = changed.text("etag");
-    assert_eq!(patch(whole).send().await.expect(200).text("etag"), version);
-    patch(json!({"subject": "x"})).header("if-match", "\"1\"").send().await.refused(412, "precondition_failed");
+    assert_eq!(change(whole).send().await.expect(200).text("etag"), version);
+    change(json!({"subject": "x"})).header("if-match", "\"1\"").send().await.refused(412, "precondition_failed");
     let cleared = json!({
         "to": null, "cc": null, "bcc": null, "subject": null, "body": null, "attachments": null, "reply_to_email_id": null,
         "connection_id": null
     });
-    let cleared = patch(cleared).send().await.expect(200).body;
+    let cleared = change(cleared).send().await.expect(200).body;
     for field in ["to", "cc", "bcc", "subject", "body", "attachments", "reply_to_email_id", "connection_id"] {
         assert_eq!(cleared[field], made.body[field], "{field}");
     }
     api.delete(&path).by(&ada).send().await.expect(204);
     api.delete(&path).by(&ada).send().await.expect(204);
-    patch(json!({"subject": "x"})).send().await.refused(410, "draft_discarded");
+    change(json!({"subject": "x"})).send().await.refused(410, "draft_discarded");
     api.post(&format!("{path}/send")).by(&ada).send().await.refused(410, "draft_discarded");
     api.stop().await;
 }

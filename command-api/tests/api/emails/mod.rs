@@ -56,7 +56,7 @@ where
         context: Context { now: api.clock.now(), user_id: user(of), actor },
         metadata: Metadata {
             actor,
-            correlation_id: Uuid::now_v7(),
+            correlation_id: orbit_platform::ids::new_event_id(),
             causation_id: None,
             session_id: None,
             traceparent: None,

@@ -9,6 +9,7 @@ mod bad_input;
 mod documents;
 mod email_files;
 mod email_lists;
+mod email_past;
 mod email_searches;
 mod email_threads;
 mod emails;

@@ -24,14 +24,7 @@ const ARROWS: [(&str, &[&str]); 13] = [
     ("orbit-projector", &["orbit-domain", "orbit-event-store", "orbit-events", "orbit-platform"]),
     (
         "orbit-query-api",
-        &[
-            "orbit-adapters",
-            "orbit-domain",
-            "orbit-event-store",
-            "orbit-events",
-            "orbit-platform",
-            "orbit-projector",
-        ],
+        &["orbit-adapters", "orbit-domain", "orbit-event-store", "orbit-events", "orbit-platform", "orbit-projector"],
     ),
     (
         "orbit",

@@ -75,8 +75,5 @@ pub fn router() -> OpenApiRouter<Reads> {
 
 /// Its routes that give bytes as they came.
 pub fn content_router() -> OpenApiRouter<Reads> {
-    OpenApiRouter::new()
-        .routes(routes!(files::raw))
-        .routes(routes!(files::part))
-        .routes(routes!(files::attachment))
+    OpenApiRouter::new().routes(routes!(files::raw)).routes(routes!(files::part)).routes(routes!(files::attachment))
 }

@@ -202,7 +202,17 @@ async fn malformed_ids_are_404_and_static_segments_win_over_ids() {
     for path in
         ["/tasks/today", "/tasks/trash", "/tasks/board", "/tasks/statistics", "/activities/types", "/activities/recent"]
             .into_iter()
-            .chain(["unread", "snoozed", "trash", "threads", "folders", "labels", "drafts", "submissions", "attachments"])
+            .chain([
+                "unread",
+                "snoozed",
+                "trash",
+                "threads",
+                "folders",
+                "labels",
+                "drafts",
+                "submissions",
+                "attachments",
+            ])
     {
         let path = if path.starts_with('/') { path.to_owned() } else { format!("/emails/{path}") };
         let path = path.as_str();

@@ -111,12 +111,14 @@ async fn what_is_sent_tells_how_far_it_is() {
     assert_json_snapshot!(reply.ok(), @"");
     world.submission(1, 3, submission::Attempted { attempt: 1, lease_until: at("2026-11-22T20:40:00Z") }).await;
     let answer = Recipient { email: "bob@example.org".to_owned(), accepted: true, code: Some(250), detail: None };
-    let sent =
-        submission::Sent { sent_at: at("2026-11-22T20:30:00Z"), recipients: vec![answer], found_in_sent: false };
+    let sent = submission::Sent { sent_at: at("2026-11-22T20:30:00Z"), recipients: vec![answer], found_in_sent: false };
     world.submission(1, 4, sent).await;
     world.submission(2, 3, submission::Cancelled {}).await;
     let one = world.get(ADA, &path).await.ok();
-    assert_eq!((&one["status"], &one["attempts"], &one["sent_at"]), (&json!("sent"), &json!(1), &json!("2026-11-22T20:30:00Z")));
+    assert_eq!(
+        (&one["status"], &one["attempts"], &one["sent_at"]),
+        (&json!("sent"), &json!(1), &json!("2026-11-22T20:30:00Z"))
+    );
     assert_eq!(one["results"][0]["accepted"], json!(true));
     let listed = |expected: &[u128]| expected.iter().map(|n| submission_id(*n).0).collect::<Vec<_>>();
     assert_eq!(world.get(ADA, "/emails/submissions").await.ids(), listed(&[3, 2, 1]));

@@ -4,5 +4,6 @@
 
 mod imports;
 mod ingest;
+mod submissions;
 mod sweep;
 mod world;

@@ -1,0 +1,52 @@
+//! Mail servers as connections say them.
+
+use std::io;
+
+use orbit_adapters::net::{Login, Roots, Security, Server, TIMEOUT};
+use orbit_domain::users::connection::Present;
+use orbit_events::users::connection::{Kind, Security as Kept};
+use orbit_platform::config::{Environment, MailArgs};
+
+/// What holds for all mail servers.
+#[derive(Debug, Clone)]
+pub struct Mail {
+    /// Whose certificates are trusted.
+    pub roots: Roots,
+    /// Whether they may be in a network that the world does not see.
+    pub private_hosts: bool,
+}
+
+impl Mail {
+    /// As the settings say; the file of certificates is read.
+    pub fn from_args(args: &MailArgs, environment: Environment) -> io::Result<Self> {
+        let roots = Roots::new(args.mail_ca_file.as_deref())?;
+        Ok(Self { roots, private_hosts: args.private_hosts(environment) })
+    }
+}
+
+/// The server at the other end of a connection, at its usual port if none is said.
+pub(crate) fn server(connection: &Present, roots: &Roots, private_hosts: bool) -> Server {
+    let settings = &connection.settings;
+    let security = match settings.security() {
+        Kept::Tls => Security::Tls,
+        Kept::Starttls => Security::Starttls,
+        Kept::Plain => Security::Plain,
+    };
+    let usual = match (connection.kind, security) {
+        (Kind::Smtp, Security::Tls) => 465,
+        (Kind::Smtp, Security::Starttls) => 587,
+        (Kind::Smtp, Security::Plain) => 25,
+        (Kind::Imap | Kind::Caldav | Kind::N8n, Security::Tls) => 993,
+        (Kind::Imap | Kind::Caldav | Kind::N8n, Security::Starttls | Security::Plain) => 143,
+    };
+    let login = settings.username.clone().zip(settings.secret.clone());
+    Server {
+        host: settings.endpoint.clone(),
+        port: settings.port.unwrap_or(usual),
+        security,
+        login: login.map(|(username, secret)| Login { username, secret: secret.into() }),
+        roots: roots.clone(),
+        private_hosts,
+        timeout: TIMEOUT,
+    }
+}

@@ -14,7 +14,14 @@ use orbit_platform::{
 };
 use tokio::net::TcpListener;
 
-use crate::{config::Config, imports, sweep, wake::Wake};
+use crate::{
+    config::Config,
+    imports,
+    servers::Mail,
+    submissions::{self, Pace},
+    sweep,
+    wake::Wake,
+};
 
 /// The role that the reactor's connections take: it appends as commands do.
 pub const ROLE: &str = "orbit_command";
@@ -35,6 +42,8 @@ pub struct Deps {
     pub prefix: String,
     /// Messages and files.
     pub blobs: Blobs,
+    /// What holds for all mail servers.
+    pub mail: Mail,
 }
 
 impl std::fmt::Debug for Deps {
@@ -61,6 +70,11 @@ pub enum Fault {
     /// The store of messages and files.
     #[error("the directory that ORBIT_BLOBS names cannot be used: check that it can be made and written")]
     Blobs(#[source] blobs::Fault),
+    /// The certificates of mail servers.
+    #[error(
+        "the certificates that ORBIT_MAIL_CA_FILE names cannot be used: check that it is a file of PEM certificates"
+    )]
+    Certificates(#[source] std::io::Error),
     /// It did not stop as it should.
     #[error(transparent)]
     Shutdown(#[from] shutdown::Fault),
@@ -74,6 +88,7 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> R
         what: "name the directory of messages and files, which all processes share",
     })?;
     let blobs = Blobs::open(&location).map_err(Fault::Blobs)?;
+    let mail = Mail::from_args(&config.mail, config.environment.environment).map_err(Fault::Certificates)?;
     let pool = postgres::connect_as(&config.database, NAME, None, ROLE).await?;
     let nats = nats::connect(&config.nats, NAME, FirstConnection::Retried).await?;
     let probes = vec![health::Probe::postgres(pool.clone()), health::Probe::nats(nats.clone())];
@@ -82,7 +97,7 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> R
     let store = EventStore::start(settings, &shutdown).await?;
     let prefix = config.nats.nats_prefix.clone();
     store.announce(nats.clone(), &prefix, &shutdown);
-    start(Deps { store, nats, prefix, blobs }, &shutdown);
+    start(Deps { store, nats, prefix, blobs, mail }, &shutdown);
     serve::serve(listener, health::router(probes), &shutdown).await;
     Ok(shutdown.finish(GRACE).await?)
 }
@@ -93,5 +108,7 @@ pub fn start(deps: Deps, shutdown: &Shutdown) {
     for _ in 0..imports::AT_ONCE {
         shutdown.spawn("mail.import", imports::run(deps.clone(), wake.clone(), shutdown.clone()));
     }
+    submissions::start(deps.clone(), Pace::default(), shutdown);
+    sync::start(&deps, shutdown);
     shutdown.spawn("blobs.sweep", sweep::run(deps.store, deps.blobs, shutdown.clone()));
 }

@@ -1,7 +1,9 @@
 //! Settings of the reactor as a process of its own: flags and environment.
 
 use clap::Parser;
-use orbit_platform::config::{BlobArgs, DatabaseArgs, EnvironmentArgs, HttpArgs, KeysArgs, NatsArgs, TelemetryArgs};
+use orbit_platform::config::{
+    BlobArgs, DatabaseArgs, EnvironmentArgs, HttpArgs, KeysArgs, MailArgs, NatsArgs, TelemetryArgs,
+};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -10,7 +12,7 @@ Examples:
 
 Run as many as you like: they share the work out among themselves. All need the same directory of blobs.";
 
-/// Takes mailboxes in, and does whatever else Orbit does by itself
+/// Takes mailboxes in, sends what is to be sent, and does whatever else Orbit does by itself
 #[derive(Parser, Clone, Debug)]
 #[command(name = "orbit-reactor", version, after_help = EXAMPLES)]
 pub struct Config {
@@ -26,6 +28,9 @@ pub struct Config {
     #[command(flatten)]
     #[allow(missing_docs, reason = "the group says what it is")]
     pub blobs: BlobArgs,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "the group says what it is")]
+    pub mail: MailArgs,
     #[command(flatten)]
     #[allow(missing_docs, reason = "the group says what it is")]
     pub keys: KeysArgs,

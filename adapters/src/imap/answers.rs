@@ -81,7 +81,10 @@ pub(super) enum Untagged {
     Exists(u32),
     Expunge(u32),
     Fetch(Fetched),
-    Vanished { earlier: bool, uids: Uids },
+    Vanished {
+        earlier: bool,
+        uids: Uids,
+    },
     Folder(Folder),
     Found(Uids),
     /// What came with OK, NO, BAD, BYE or PREAUTH.
@@ -349,7 +352,15 @@ mod tests {
 
     #[test]
     fn what_is_of_no_use_harms_nobody() {
-        for line in ["* FLAGS (\\Seen)", "* 4 RECENT", "* STATUS x (MESSAGES 1)", "* LIST ()", "*", "* 5", "* 99999999999 EXISTS"] {
+        for line in [
+            "* FLAGS (\\Seen)",
+            "* 4 RECENT",
+            "* STATUS x (MESSAGES 1)",
+            "* LIST ()",
+            "*",
+            "* 5",
+            "* 99999999999 EXISTS",
+        ] {
             assert_eq!(untagged(line), Untagged::Other, "{line}");
         }
     }

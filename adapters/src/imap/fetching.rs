@@ -32,7 +32,9 @@ impl<'a> Fetching<'a> {
                     return match status.verdict {
                         Verdict::Ok => Ok(None),
                         // Some that were asked for went meanwhile: the others came (RFC 2180).
-                        Verdict::No if status.code.as_ref().is_some_and(|(code, _)| code == "EXPUNGEISSUED") => Ok(None),
+                        Verdict::No if status.code.as_ref().is_some_and(|(code, _)| code == "EXPUNGEISSUED") => {
+                            Ok(None)
+                        }
                         _ => Err(Fault::Refused(status.text)),
                     };
                 }

@@ -155,7 +155,9 @@ async fn literals_lines_and_silence_are_bounded() {
 
 #[tokio::test]
 async fn what_is_no_answer_is_no_panic() {
-    for nonsense in ["o2 MAYBE\r\n", "o9 OK\r\n", "+ more?\r\n", "* 1 FETCH ((((\r\n", "* 1 FETCH x\r\n", "* VANISHED x\r\n"] {
+    for nonsense in
+        ["o2 MAYBE\r\n", "o9 OK\r\n", "+ more?\r\n", "* 1 FETCH ((((\r\n", "* 1 FETCH x\r\n", "* VANISHED x\r\n"]
+    {
         let (mut client, _playing) = after_login(vec![Hear("o2"), Say(nonsense), Hang]).await;
         assert!(matches!(client.noop().await, Err(Fault::Protocol(_))), "{nonsense}");
     }

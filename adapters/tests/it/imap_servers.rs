@@ -228,11 +228,8 @@ async fn dovecot_tells_what_its_folders_are_for_and_what_went_meanwhile() {
     other.select(b"INBOX", None).await.unwrap();
     other.delete(&Uids::range(2..=3)).await.unwrap();
     other.store(&Uids::range(4..=4), true, &["\\Seen", "work"]).await.unwrap();
-    let resync = Resync {
-        uid_validity: before.uid_validity,
-        modseq: before.highest_modseq.unwrap(),
-        known: Uids::range(1..=4),
-    };
+    let resync =
+        Resync { uid_validity: before.uid_validity, modseq: before.highest_modseq.unwrap(), known: Uids::range(1..=4) };
     let after = client.select(b"INBOX", Some(&resync)).await.unwrap();
     assert_eq!((after.exists, after.vanished), (2, Uids::range(2..=3)));
     let [changed] = &after.changed[..] else { panic!("{:?}", after.changed) };

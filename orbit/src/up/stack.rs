@@ -152,6 +152,8 @@ impl Stack {
             nats: nats.clone(),
             prefix: args.nats.nats_prefix.clone(),
             blobs: blobs.clone(),
+            mail: orbit_reactor::Mail::from_args(&args.mail, args.environment.environment)
+                .map_err(orbit_reactor::Fault::Certificates)?,
         };
         orbit_reactor::start(work, self.life(REACTOR));
         let queries = query_api::Parts {

@@ -203,12 +203,31 @@ pub struct MailArgs {
     /// The largest mailbox that can be uploaded, in bytes
     #[arg(long, env = "ORBIT_IMPORT_LIMIT_BYTES", default_value_t = 4 * 1024 * 1024 * 1024)]
     pub import_limit_bytes: u64,
+    /// How often mailboxes elsewhere are compared with what is here, in seconds; most servers tell at once what comes into an inbox
+    #[arg(long, env = "ORBIT_MAIL_POLL_S", default_value_t = 300, value_parser = clap::value_parser!(u32).range(10..=86_400))]
+    pub mail_poll_s: u32,
+    /// Whether mail servers of users may be in a private network, or on this machine [default: true in development, else false]
+    #[arg(long, env = "ORBIT_MAIL_PRIVATE_HOSTS")]
+    pub mail_private_hosts: Option<bool>,
+    /// A file of PEM certificates that mail servers are trusted by, besides those of the web
+    #[arg(long, env = "ORBIT_MAIL_CA_FILE")]
+    pub mail_ca_file: Option<PathBuf>,
 }
 
 impl MailArgs {
     /// How long a message is held before it is sent.
     pub fn send_hold(&self) -> chrono::TimeDelta {
         chrono::TimeDelta::seconds(self.send_hold_s.into())
+    }
+
+    /// How often mailboxes elsewhere are compared.
+    pub fn poll(&self) -> Duration {
+        Duration::from_secs(self.mail_poll_s.into())
+    }
+
+    /// Whether mail servers may be where the world does not see them: what answers there answers to whoever is inside.
+    pub fn private_hosts(&self, environment: Environment) -> bool {
+        self.mail_private_hosts.unwrap_or(environment == Environment::Development)
     }
 }
 

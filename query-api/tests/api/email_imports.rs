@@ -30,7 +30,10 @@ async fn an_import_says_how_far_it_is_and_what_could_not_be_read() {
     let (jobs, id) = (jobs(&world), ask(&world, ADA.0).await);
     let path = format!("/emails/imports/{id}");
     let queued = world.get(ADA, &path).await.ok();
-    assert_eq!((&queued["status"], &queued["progress"], &queued["name"]), (&"queued".into(), &0.into(), &"old.mbox".into()));
+    assert_eq!(
+        (&queued["status"], &queued["progress"], &queued["name"]),
+        (&"queued".into(), &0.into(), &"old.mbox".into())
+    );
     let taken = jobs.take(id).await.unwrap().unwrap();
     let error = Problem { at: json!({"offset": 1}), code: "too_large".to_owned(), detail: "it is".to_owned() };
     let counts = Counts { messages: 4, created: 1, known: 1, noted: 1, refused: 2 };

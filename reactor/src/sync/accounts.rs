@@ -18,12 +18,12 @@ use tokio::{
 use uuid::Uuid;
 
 use super::{
-    Fault, Settings,
+    Fault,
     book::{Account, Book, Folder, Pages, Phase},
     session::{Pulse, Session},
 };
 use crate::{
-    Deps,
+    Deps, Mail,
     ingest::{Cause, Ingest},
     servers::server,
 };
@@ -60,7 +60,7 @@ struct Worker {
     store: EventStore,
     ingest: Ingest,
     book: Book,
-    settings: Settings,
+    mail: Mail,
     /// Something was noted that may be for this account.
     noted: watch::Receiver<()>,
 }
@@ -76,13 +76,13 @@ enum End {
 }
 
 impl Accounts {
-    pub fn new(deps: &Deps, settings: Settings, noted: watch::Receiver<()>, life: &Shutdown) -> Self {
+    pub fn new(deps: &Deps, noted: watch::Receiver<()>, life: &Shutdown) -> Self {
         let worker = Worker {
             id: ids::new_event_id(),
             store: deps.store.clone(),
             ingest: Ingest::new(deps.store.clone(), deps.blobs.clone()),
             book: Book::new(deps.store.log().pool().clone()),
-            settings,
+            mail: deps.mail.clone(),
             noted,
         };
         Self { worker, life: life.clone() }
@@ -152,7 +152,7 @@ impl Worker {
         let known = self.store.load::<Connection>(account.connection_id).await.map_err(failed)?;
         let known = known.filter(|known| known.version == account.settings).ok_or(End::Lost)?;
         let present = known.state.present().ok_or(End::Lost)?;
-        let server = server(present, &self.settings.roots, self.settings.private_hosts);
+        let server = server(present, &self.mail.roots, self.mail.private_hosts);
         metrics::counter!("orbit_imap_connections_total").increment(1);
         let mut client = Client::connect(&server).await.map_err(failed)?;
         pulse.beat();
@@ -186,7 +186,7 @@ impl Worker {
 
     /// Watches the inbox and what is changed here, until all is to be compared again.
     async fn wait(&mut self, session: &mut Session, folders: &[Folder]) -> Result<(), Fault> {
-        let again = Instant::now() + self.settings.poll;
+        let again = Instant::now() + self.mail.poll;
         let inbox = folders.iter().find(|folder| folder.role == Role::Inbox);
         loop {
             self.noted.mark_unchanged();

@@ -16,28 +16,15 @@ mod pass;
 mod reaction;
 mod session;
 
-use std::time::Duration;
-
 use orbit_adapters::net;
 use orbit_platform::shutdown::Shutdown;
 
 use crate::{Deps, ingest};
 
-/// How mailboxes are kept in step.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// How often all of an account is compared; what happens in the inbox is told by most servers at once.
-    pub poll: Duration,
-    /// Whose certificates are trusted.
-    pub roots: net::Roots,
-    /// Whether servers may be in networks that the world does not see.
-    pub private_hosts: bool,
-}
-
 /// Keeps all accounts in step until `shutdown`.
-pub fn start(deps: &Deps, settings: Settings, shutdown: &Shutdown) {
+pub fn start(deps: &Deps, shutdown: &Shutdown) {
     let changed = reaction::start(deps, shutdown);
-    let accounts = accounts::Accounts::new(deps, settings, changed, shutdown);
+    let accounts = accounts::Accounts::new(deps, changed, shutdown);
     shutdown.spawn("mail.accounts", accounts.run());
 }
 

@@ -10,6 +10,7 @@ use futures_util::stream;
 use orbit_adapters::{
     blobs::Key,
     mailbox::{self, Kind, Mark},
+    net::Roots,
 };
 use orbit_domain::emails::Folder;
 use orbit_event_store::{
@@ -19,7 +20,7 @@ use orbit_event_store::{
 use orbit_events::emails::{BlobRef, Role};
 use orbit_platform::{ids, shutdown::Shutdown};
 use orbit_reactor::{
-    Deps,
+    Deps, Mail,
     imports::job::{self, Ended},
     start,
 };
@@ -77,6 +78,7 @@ async fn reactor(world: &World, store: &EventStore, life: &Shutdown) {
         nats: nats.client().clone(),
         prefix: nats.prefix().to_owned(),
         blobs: world.blobs.clone(),
+        mail: Mail { roots: Roots::new(None).unwrap(), private_hosts: true, poll: std::time::Duration::from_mins(5) },
     };
     start(deps, life);
 }

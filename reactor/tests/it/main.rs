@@ -4,6 +4,7 @@
 
 mod imports;
 mod ingest;
+mod submissions;
 mod sweep;
 mod sync;
 mod world;

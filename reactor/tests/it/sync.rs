@@ -16,7 +16,7 @@ use orbit_domain::{
     },
     users::{
         Connection,
-        connection::{self, Account, Mail, MailEdit},
+        connection::{self, Account, MailEdit},
     },
 };
 use orbit_event_store::{Mode, Origin, Refused, Unit};
@@ -26,10 +26,7 @@ use orbit_events::{
     users::connection::Kind,
 };
 use orbit_platform::{ids, shutdown::Shutdown};
-use orbit_reactor::{
-    Deps,
-    sync::{self, Settings},
-};
+use orbit_reactor::{Deps, Mail, sync};
 use orbit_testing::{
     eventually,
     peers::{ImapServer, PASSWORD, USER},
@@ -77,7 +74,6 @@ struct Synced {
     connection: Uuid,
     life: Shutdown,
     deps: Deps,
-    settings: Settings,
 }
 
 impl Synced {
@@ -92,13 +88,13 @@ impl Synced {
             nats: nats.client().clone(),
             prefix: nats.prefix().to_owned(),
             blobs: world.blobs.clone(),
+            mail: Mail { roots: Roots::new(None).unwrap(), private_hosts: true, poll: POLL },
         };
-        let settings = Settings { poll: POLL, roots: Roots::new(None).unwrap(), private_hosts: true };
         let connection = ids::new_event_id();
-        let mail = Mail { security: Some("plain"), ..Mail::default() };
+        let mail = connection::Mail { security: Some("plain"), ..connection::Mail::default() };
         let account =
             Account::parse(Kind::Imap, "Work", "127.0.0.1", Some(port), Some(USER), Some(password), mail).unwrap();
-        let synced = Self { world, mailbox, connection, life, deps, settings };
+        let synced = Self { world, mailbox, connection, life, deps };
         synced.connection(connection::Command::Connect(Box::new(account))).await;
         synced
     }
@@ -106,7 +102,7 @@ impl Synced {
     /// One more process that keeps accounts in step, until its life ends.
     fn keep(&self) -> Shutdown {
         let life = self.life.child();
-        sync::start(&self.deps, self.settings.clone(), &life);
+        sync::start(&self.deps, &life);
         life
     }
 

@@ -59,6 +59,9 @@ pub async fn pymap() -> ImapServer {
 ///
 /// `None` where it is not installed: the test says so and has nothing to try. With `ORBIT_REQUIRE_PEERS=1`, as `.ci/run`
 /// sets it, it fails instead. This is the only server that may be missing: it comes from the system, not from pip.
+///
+/// # Panics
+/// When it is missing and must not be, or cannot be started.
 pub async fn dovecot() -> Option<ImapServer> {
     if let Err(why) = dovecot::find() {
         let required = std::env::var_os("ORBIT_REQUIRE_PEERS").is_some_and(|value| value == "1");
@@ -91,9 +94,7 @@ impl Place {
 }
 
 /// Starts a server on a thread that may wait.
-async fn run<T: Send + 'static>(
-    start: impl FnOnce(Place) -> anyhow::Result<T> + Send + 'static,
-) -> anyhow::Result<T> {
+async fn run<T: Send + 'static>(start: impl FnOnce(Place) -> anyhow::Result<T> + Send + 'static) -> anyhow::Result<T> {
     let started = tokio::task::spawn_blocking(move || {
         let home = Home::locate()?;
         // What makes the directory for tests one that an unprivileged user may enter.

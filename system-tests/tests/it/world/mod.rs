@@ -10,7 +10,10 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::Parser;
-use orbit_adapters::blobs::{Blobs, Location};
+use orbit_adapters::{
+    blobs::{Blobs, Location},
+    net::Roots,
+};
 use orbit_command_api::app as command_api;
 use orbit_event_store::{Limits, Log, MasterKey, Vault, relay::History};
 use orbit_events::subjects;
@@ -393,6 +396,7 @@ async fn front(settings: Settings, life: Shutdown) -> SocketAddr {
         nats: client.clone(),
         prefix: nats.nats_prefix.clone(),
         blobs: blobs.clone(),
+        mail: orbit_reactor::Mail { roots: Roots::new(None).unwrap(), private_hosts: true },
     };
     orbit_reactor::start(work, &life);
     let pool = query_api::connect(database).await.unwrap();

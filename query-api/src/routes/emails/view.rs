@@ -48,6 +48,7 @@ pub struct Recipients {
     "created_at": "2026-11-22T20:28:05Z", "updated_at": "2026-11-22T20:28:05Z", "version": 1
 }))]
 #[expect(clippy::struct_excessive_bools, reason = "each is a mark of its own")]
+#[expect(clippy::struct_field_names, reason = "an address is called an e-mail too")]
 pub struct Email {
     /// Its id.
     pub id: Uuid,

@@ -12,8 +12,8 @@ use crate::{
     world::{ADA, BOB, World, at, encode},
 };
 
-/// One of each kind: 1 in the inbox, 2 read, 3 starred and archived, 4 in the trash, 5 junk, 6 put off, 7 put off once, 8
-/// with a file in a folder of Ada's own, 9 sent by her.
+/// One of each kind: 1 in the inbox, 2 read, 3 starred and archived, 4 in the trash, 5 junk, 6 put off, 7 put off once,
+/// 8 with a file in a folder of Ada's own, 9 sent by her.
 async fn world() -> World {
     let world = World::new().await.with_mailbox().await;
     world.mail(1, |_| ()).await;

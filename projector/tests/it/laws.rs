@@ -13,24 +13,26 @@ use tokio::runtime::Runtime;
 use uuid::Uuid;
 
 use crate::{
+    mail,
     stories::task,
     world::{PARTITIONS, at, dump, projector_pool},
 };
 
 /// A step: which stream, and what happens to it.
-type Step = (u8, u8, u8);
+pub type Step = (u8, u8, u8);
 
 const USERS: u8 = 2;
-/// Streams of each user: an account, a device, a connection, two lists, three labels, four tasks.
-const STREAMS: u8 = 12;
+/// Streams of each user: an account, a device, a connection, two lists, three labels, four tasks; and those of mail.
+const STREAMS: u8 = MAIL + mail::STREAMS;
+pub const MAIL: u8 = 12;
 
-fn stream(user: u8, place: u8) -> Uuid {
+pub fn stream(user: u8, place: u8) -> Uuid {
     Uuid::from_u128(u128::from(user) * 1_000 + u128::from(place) + 1)
 }
 
 /// Facts that could stand in a log: streams begin with their first fact and versions have no gaps. An erased user does
-/// nothing more, and a removed thing is not touched any more, as the rules have it, but that lists may come back.
-fn facts(steps: &[Step]) -> Vec<Recorded> {
+/// nothing more, and a removed thing is not touched any more, as the rules have it, but that some may come back.
+pub fn facts(steps: &[Step]) -> Vec<Recorded> {
     let mut versions = std::collections::HashMap::new();
     let mut ended = std::collections::HashSet::new();
     let mut facts = Vec::new();
@@ -39,20 +41,20 @@ fn facts(steps: &[Step]) -> Vec<Recorded> {
         let stream_id = stream(user, place % STREAMS);
         let user_id = stream(user, 0);
         let is_list = matches!(place % STREAMS, 3 | 4);
-        let comes_back = is_list && !ended.contains(&user_id) && ended.remove(&stream_id);
+        let may = is_list || (place % STREAMS).checked_sub(MAIL).is_some_and(mail::comes_back);
+        let comes_back = may && !ended.contains(&user_id) && ended.remove(&stream_id);
         if ended.contains(&stream_id) || ended.contains(&user_id) {
             continue;
         }
         let version = versions.entry(stream_id).or_insert(0_i64);
         *version += 1;
-        let event = if comes_back {
+        let event = if comes_back && is_list {
             let (name, position) = (format!("back {argument}"), format!("V{argument}"));
             Event::List(list::Restored { name, color: None, position, created_at: at(1) }.into())
         } else {
-            event(user, place % STREAMS, *version == 1, *what, *argument)
+            event(user, place % STREAMS, *version == 1 || comes_back, *what, *argument)
         };
-        if matches!(event.wire_type(), "users.erased" | "lists.removed" | "labels.removed" | "connections.disconnected")
-        {
+        if ENDS.contains(&event.wire_type()) {
             ended.insert(stream_id);
         }
         let position = i64::try_from(facts.len()).unwrap() + 1;
@@ -78,6 +80,17 @@ fn facts(steps: &[Step]) -> Vec<Recorded> {
     }
     facts
 }
+
+/// What ends a stream.
+const ENDS: [&str; 7] = [
+    "users.erased",
+    "lists.removed",
+    "labels.removed",
+    "connections.disconnected",
+    "emails.deleted",
+    "folders.removed",
+    "attachments.discarded",
+];
 
 fn event(user: u8, place: u8, first: bool, what: u8, argument: u8) -> Event {
     let text = format!("words {argument}");
@@ -112,6 +125,7 @@ fn event(user: u8, place: u8, first: bool, what: u8, argument: u8) -> Event {
             (_, 1) => label::Recoloured { color: Some(text) }.into(),
             _ => label::Removed {}.into(),
         }),
+        MAIL.. => mail::any_event(place - MAIL, first, what, argument, |place| stream(user, MAIL + place)),
         _ if first => {
             let list_id = ListId(stream(user, 3));
             Event::Task(task::Created { list_id, labels: vec![label], ..task(&text) }.into())
@@ -179,7 +193,7 @@ fn task_event(user: u8, what: u8, argument: u8, text: String, label: LabelId) ->
 }
 
 /// Applies facts in these portions, in a transaction that is then rolled back; returns what came of it.
-async fn fold(pool: &PgPool, portions: &[&[Recorded]], tables: Tables) -> Vec<(String, serde_json::Value)> {
+pub async fn fold(pool: &PgPool, portions: &[&[Recorded]], tables: Tables) -> Vec<(String, serde_json::Value)> {
     let mut transaction = pool.begin().await.unwrap();
     for portion in portions {
         for projection in projections::ALL {
@@ -197,7 +211,7 @@ async fn fold(pool: &PgPool, portions: &[&[Recorded]], tables: Tables) -> Vec<(S
 }
 
 /// Cuts facts into portions of random sizes.
-fn cut<'a>(facts: &'a [Recorded], sizes: &[usize]) -> Vec<&'a [Recorded]> {
+pub fn cut<'a>(facts: &'a [Recorded], sizes: &[usize]) -> Vec<&'a [Recorded]> {
     let mut portions = Vec::new();
     let mut rest = facts;
     for size in sizes.iter().cycle() {
@@ -219,7 +233,7 @@ fn batches_of_any_size_delivered_any_number_of_times_come_to_the_same() {
         let pool = projector_pool(&database, SEARCH_PATH).await;
         (database, pool)
     });
-    let steps = prop::collection::vec((any::<u8>(), any::<u8>(), 0..20_u8), 1..80);
+    let steps = prop::collection::vec((any::<u8>(), any::<u8>(), 0..20_u8), 1..160);
     let sizes = prop::collection::vec(1..40_usize, 1..8);
     let again = prop::collection::vec((any::<prop::sample::Index>(), 1..30_usize), 0..6);
     let config =

@@ -2,8 +2,10 @@
 #![allow(clippy::unwrap_used, reason = "what helps tests may fail as tests do")]
 
 mod claims;
+mod emails;
 mod laws;
 mod live;
+mod mail;
 mod poison;
 mod rebuild;
 mod scratch;

@@ -14,7 +14,10 @@ use sqlx::AssertSqlSafe;
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use crate::world::{SOON, World, created};
+use crate::{
+    mail::{answer, of_email},
+    world::{SOON, World, created},
+};
 
 impl World {
     async fn rebuild_deps(&self) -> rebuild::Deps {
@@ -87,6 +90,22 @@ async fn a_rebuild_comes_to_the_same_rows_and_serves_them() {
                     AND has_table_privilege('orbit_query', oid, 'SELECT')
                     AND NOT has_table_privilege('orbit_query', oid, 'INSERT')";
     assert_eq!(world.count(settings).await, 1);
+}
+
+#[tokio::test]
+async fn a_rebuild_of_mail_finds_the_same_threads_span_by_span() {
+    let world = World::new().await;
+    let user = world.user().await;
+    // Each answers one of long ago, so that threads grow in every span.
+    let mails = (0..2_400_u32).map(|n| {
+        let answered = format!("{}@x", n.wrapping_sub(700));
+        (world.id(), of_email(answer(&format!("{n}@x"), &[&answered])))
+    });
+    world.append(user, mails.collect::<Vec<_>>()).await;
+    world.catch_up().await;
+    assert_eq!(world.count("SELECT count(*) FROM view.email_threads").await, 700);
+    let id = world.wish(&["emails"], true).await;
+    assert_eq!(world.rebuild(id).await.unwrap(), complete());
 }
 
 #[tokio::test]

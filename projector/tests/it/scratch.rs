@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use orbit_event_store::Stored;
 use orbit_events::{
-    UserId,
+    EmailId, UserId,
+    emails::{email::Archived, thread::Merged},
     tasks::{
         Status,
         task::{Retitled, StatusChanged},
@@ -16,6 +17,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use uuid::Uuid;
 
 use crate::{
+    mail::{any_received, of_email, of_thread},
     stories::{of_task, task},
     world::{PARTITIONS, World},
 };
@@ -59,6 +61,10 @@ async fn what_is_folded_is_what_is_served_and_is_gone_with_the_question() {
     let tasks: Vec<Uuid> = (0..20).map(|_| world.id()).collect();
     world.append(user, tasks.iter().map(|id| (*id, of_task(task("Buy milk"))))).await;
     world.append(user, [(tasks[3], of_task(Retitled { title: "Buy tea".into() }))]).await;
+    let mails: Vec<(Uuid, u8)> = (0..20).map(|n| (world.id(), n)).collect();
+    world.append(user, mails.iter().map(|(id, n)| (*id, of_email(any_received(*n, 3 * n))))).await;
+    let email_ids = mails[2..4].iter().map(|(id, _)| EmailId(*id)).collect();
+    world.append(user, [(world.id(), of_thread(Merged { email_ids })), (mails[5].0, of_email(Archived {}))]).await;
     world.catch_up().await;
     let mut served = world.database.pool().acquire().await.unwrap();
     let mut connection = session(&world).await;

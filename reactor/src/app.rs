@@ -19,7 +19,7 @@ use crate::{
     imports,
     servers::Mail,
     submissions::{self, Pace},
-    sweep,
+    sweep, sync,
     wake::Wake,
 };
 

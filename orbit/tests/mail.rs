@@ -146,7 +146,10 @@ async fn messages_come_back_from_a_backup_but_for_those_of_who_was_forgotten() {
     later.args(["backup", "--json"]).arg(elsewhere.path().join("tuesday")).env("ORBIT_HOME", home.path());
     assert_eq!(answer(&later.output().unwrap())["blobs"]["objects"], json!(1));
     let mut without = orbit();
-    without.args(["backup", "--json", "--no-blobs"]).arg(elsewhere.path().join("without")).env("ORBIT_HOME", home.path());
+    without
+        .args(["backup", "--json", "--no-blobs"])
+        .arg(elsewhere.path().join("without"))
+        .env("ORBIT_HOME", home.path());
     assert_eq!(answer(&without.output().unwrap())["blobs"], Value::Null);
     up.stop();
 

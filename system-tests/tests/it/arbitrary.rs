@@ -259,6 +259,10 @@ async fn belongings(world: &World, of: &Session) -> BTreeMap<String, Uuid> {
         all.insert(collection.to_owned(), make(path, body).await);
     }
     all.extend(world.begin_mail(of).await.map(|(collection, id)| (collection.to_owned(), id)));
+    // A thread is known by each of its e-mails.
+    all.insert("threads".to_owned(), all["emails"]);
+    all.insert("imports".to_owned(), Uuid::nil());
+    all.insert("parts".to_owned(), Uuid::nil());
     let export = world.post("/auth/me/export").by(of).send().await.expect(202).id();
     all.insert("exports".to_owned(), export);
     all.insert("devices".to_owned(), of.login());

@@ -26,10 +26,7 @@ const ARROWS: [(&str, &[&str]); 14] = [
         "orbit-query-api",
         &["orbit-adapters", "orbit-domain", "orbit-event-store", "orbit-events", "orbit-platform", "orbit-projector"],
     ),
-    (
-        "orbit-reactor",
-        &["orbit-adapters", "orbit-domain", "orbit-event-store", "orbit-events", "orbit-platform"],
-    ),
+    ("orbit-reactor", &["orbit-adapters", "orbit-domain", "orbit-event-store", "orbit-events", "orbit-platform"]),
     (
         "orbit",
         &[

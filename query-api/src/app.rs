@@ -291,7 +291,8 @@ pub async fn run(listener: TcpListener, config: Config, told: Description, shutd
     let verifier = TokenVerifier::from_args(&config.auth, environment, clock.clone())?;
     let jwks = verifier.jwks().clone();
     let master_key = MasterKey::from_args(&config.keys, environment)?;
-    let blobs = Location::from_args(&config.blobs)?.map(|place| Blobs::open(&place)).transpose().map_err(Fault::Blobs)?;
+    let blobs =
+        Location::from_args(&config.blobs)?.map(|place| Blobs::open(&place)).transpose().map_err(Fault::Blobs)?;
     let primary = connect(&config.database).await?;
     let pool = match config.replica.instead_of(&config.database) {
         Some(replica) => connect(&replica).await?,

@@ -91,9 +91,10 @@ async fn no_hostile_html_comes_back() {
         for images in ["block", "show"] {
             let email = world.get(ADA, &format!("/emails/{}?images={images}", email_id(n))).await.ok();
             let html = email["body_html"].as_str().unwrap().to_lowercase();
-            for hostile in
-                ["<script", "<iframe", "<form", "<input", "<style", "<base", "<link", "<meta", "<object", "<embed", "<svg"]
-            {
+            for hostile in [
+                "<script", "<iframe", "<form", "<input", "<style", "<base", "<link", "<meta", "<object", "<embed",
+                "<svg",
+            ] {
                 assert!(!html.contains(hostile), "{snippet}: {html}");
             }
             for attribute in ["javascript:", "url(", "position", "srcdoc", "data:image/svg", "data:text"] {
@@ -114,7 +115,10 @@ async fn the_message_itself_comes_back_as_it_came() {
     let reply = world.get(ADA, &path).await;
     assert_eq!((reply.status, reply.text.as_str()), (200, MESSAGE));
     assert_eq!(reply.header("content-type"), Some("message/rfc822"));
-    assert_eq!(reply.header("content-disposition"), Some(format!("attachment; filename=\"{}.eml\"", email_id(1)).as_str()));
+    assert_eq!(
+        reply.header("content-disposition"),
+        Some(format!("attachment; filename=\"{}.eml\"", email_id(1)).as_str())
+    );
     assert_eq!(reply.header("accept-ranges"), Some("bytes"));
     assert_eq!(reply.header("x-content-type-options"), Some("nosniff"));
     assert!(reply.header("content-security-policy").unwrap().contains("sandbox"));
@@ -177,7 +181,10 @@ async fn files_come_back_decoded_and_no_browser_runs_them() {
             let response = world.open(path, &[("authorization", &token)]).await;
             assert_eq!(response.status(), 200, "{path}");
             let header = |name: &str| response.headers()[name].to_str().unwrap().to_owned();
-            assert_eq!((header("content-type"), header("content-disposition")), (media.to_owned(), disposition.to_owned()));
+            assert_eq!(
+                (header("content-type"), header("content-disposition")),
+                (media.to_owned(), disposition.to_owned())
+            );
             assert_eq!(header("x-content-type-options"), "nosniff");
             assert!(header("content-security-policy").starts_with("sandbox"), "{path}");
             assert_eq!(header("content-length"), content.len().to_string(), "{path}");
@@ -231,15 +238,14 @@ async fn large_files_are_streamed_whole_and_in_ranges() {
 async fn what_is_not_there_is_404_for_everybody_and_what_is_there_for_others() {
     let world = world().await;
     let id = email_id(1);
-    for path in
-        ["raw", "parts/1.2", "attachments/1"].map(|end| format!("/emails/{id}/{end}"))
-    {
+    for path in ["raw", "parts/1.2", "attachments/1"].map(|end| format!("/emails/{id}/{end}")) {
         assert_eq!(world.get(BOB, &path).await.status, 404, "{path}");
         assert_eq!(world.get(ADA, &format!("{path}?colour=red")).await.status, 400, "{path}");
         let past = world.get(ADA, &format!("{path}?as_of=1")).await;
         assert_eq!((past.status, &past.json()["errors"][0]["pointer"]), (400, &json!("?as_of")), "{path}");
     }
-    for end in ["parts/9", "parts/..%2f1", "attachments/0", "attachments/5", "attachments/-1", "attachments/x", "raw/x"] {
+    for end in ["parts/9", "parts/..%2f1", "attachments/0", "attachments/5", "attachments/-1", "attachments/x", "raw/x"]
+    {
         assert_eq!(world.get(ADA, &format!("/emails/{id}/{end}")).await.status, 404, "{end}");
     }
     world.on_mail(1, 2, Trashed { trashed_at: at("2026-11-22T10:00:00Z") }).await;

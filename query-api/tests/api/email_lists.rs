@@ -196,7 +196,8 @@ async fn pages_of_every_list_add_up_to_the_whole_in_its_order() {
         "/emails?from=bob",
         "/emails/search?q=milk",
     ] {
-        let whole = world.get(ADA, &format!("{path}{}limit=200", if path.contains('?') { '&' } else { '?' })).await.ids();
+        let whole =
+            world.get(ADA, &format!("{path}{}limit=200", if path.contains('?') { '&' } else { '?' })).await.ids();
         assert_eq!(whole.len(), 12, "{path}");
         for limit in [1, 5] {
             assert_eq!(walk(&world, path, limit).await, whole, "{path} by {limit}");

@@ -75,7 +75,7 @@ async fn every_operator_does_what_it_says() {
         ("lunches", &[1, 2, 4]),
         ("carrot", &[1]),
         ("haus", &[3]),
-        ("koln", &[]),
+        ("koln", &[3]),
         ("köln", &[3]),
         ("\"next week\"", &[1]),
         ("\"week next\"", &[]),
@@ -115,7 +115,7 @@ async fn every_operator_does_what_it_says() {
         ("re: lunch", &[]),
         ("4711", &[2]),
         ("!!!", &[]),
-        ("the", &[2]),
+        ("the", &[]),
         ("'; DROP TABLE emails; --", &[]),
         ("lunch & | ! ( ) <-> \\ ' :*", &[1, 2, 4]),
     ] {
@@ -164,10 +164,16 @@ async fn what_fits_best_comes_first_and_shows_where_the_words_stand() {
     let page = world.get(ADA, "/emails/search?q=lunch+week").await.ok();
     let hits = page["data"].as_array().unwrap();
     // In the subject a word weighs more than in the text.
-    assert_eq!(hits.iter().map(|hit| hit["subject"].as_str().unwrap()).collect::<Vec<_>>(), ["Lunch next week", "Invoice 4711"]);
+    assert_eq!(
+        hits.iter().map(|hit| hit["subject"].as_str().unwrap()).collect::<Vec<_>>(),
+        ["Lunch next week", "Invoice 4711"]
+    );
     assert!(hits[0]["rank"].as_f64() > hits[1]["rank"].as_f64(), "{page}");
     assert_eq!(shown(&hits[0]["highlights"]["subject"]), "[Lunch] next [week]");
-    assert_eq!(shown(&hits[0]["highlights"]["body"]), "Shall we have [lunch]? I am hungry. Carrots and soups would be fine.");
+    assert_eq!(
+        shown(&hits[0]["highlights"]["body"]),
+        "Shall we have [lunch]? I am hungry. Carrots and soups would be fine."
+    );
     assert_eq!(shown(&hits[1]["highlights"]["subject"]), "");
     assert_eq!(shown(&hits[1]["highlights"]["body"]), "Please pay the invoice for the [lunch] of last [week].");
     let plain = world.get(ADA, "/emails?q=h%C3%A4user").await.ok();

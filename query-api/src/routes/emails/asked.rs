@@ -266,7 +266,8 @@ mod tests {
 
     #[test]
     fn of_several_bounds_the_narrowest_counts() {
-        let asked = asked("after=2026-11-01T00:00:00Z&before=2026-12-01T00:00:00Z&q=after:2026-11-02+before:2026-11-05");
+        let asked =
+            asked("after=2026-11-01T00:00:00Z&before=2026-12-01T00:00:00Z&q=after:2026-11-02+before:2026-11-05");
         assert!(asked.speaks_of_days());
         let bound = asked.clone().in_zone(Some(Zone::UTC));
         let times = [bound.since, bound.until].map(|at| at.unwrap().to_rfc3339());

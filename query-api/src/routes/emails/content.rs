@@ -194,7 +194,8 @@ impl Decoding {
             };
             let begin = self.at;
             self.at += bytes.len() as u64;
-            let within = |place: u64| usize::try_from(place.saturating_sub(begin)).unwrap_or(usize::MAX).min(bytes.len());
+            let within =
+                |place: u64| usize::try_from(place.saturating_sub(begin)).unwrap_or(usize::MAX).min(bytes.len());
             let cut = within(self.range.start)..within(self.range.end);
             if !cut.is_empty() {
                 return Ok(Some((Bytes::from(bytes).slice(cut), self)));

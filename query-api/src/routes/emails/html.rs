@@ -19,12 +19,7 @@ pub fn images(text: &str) -> Result<Images, Refusal> {
 }
 
 /// The HTML of an e-mail, in which what it shows of its own parts comes from here; none if it has none.
-pub async fn shown(
-    id: Uuid,
-    stored: &Stored,
-    parts: &[Part],
-    images: Images,
-) -> Result<Option<Sanitised>, ApiError> {
+pub async fn shown(id: Uuid, stored: &Stored, parts: &[Part], images: Images) -> Result<Option<Sanitised>, ApiError> {
     let own: HashMap<String, String> = parts
         .iter()
         .filter_map(|part| Some((part.content_id.clone()?, format!("/api/v1/emails/{id}/parts/{}", part.path))))

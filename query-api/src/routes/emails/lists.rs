@@ -81,8 +81,7 @@ async fn answer(reader: &Reader<Emails>, query: Query, about: About) -> Result<S
     let (terms, is_search) = (question.terms().clone(), question.is_search());
     let Snapshot { as_of, body } = ask(reader, question).await?;
     let found = highlighted(body, terms).await?;
-    let body =
-        found.map(|found| Listed { email: found.email, highlights: is_search.then_some(found.highlights) });
+    let body = found.map(|found| Listed { email: found.email, highlights: is_search.then_some(found.highlights) });
     Ok(Snapshot { as_of, body })
 }
 

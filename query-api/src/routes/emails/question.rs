@@ -31,7 +31,8 @@ use crate::{
 const LANGUAGES: i64 = 50;
 
 const DATE: SortColumn = SortColumn { name: "date", sql: "date", kind: Kind::Time, nullable: false };
-const SNOOZED: SortColumn = SortColumn { name: "snoozed_until", sql: "snoozed_until", kind: Kind::Time, nullable: false };
+const SNOOZED: SortColumn =
+    SortColumn { name: "snoozed_until", sql: "snoozed_until", kind: Kind::Time, nullable: false };
 const RELEVANCE: &str = "relevance";
 
 /// Which e-mails a list is about, whatever its filters say.
@@ -174,11 +175,7 @@ fn by_one(text: &str) -> Sort {
 
 /// The page that a question asks for.
 pub async fn list(db: &mut PgConnection, whose: Whose, question: &Question) -> sqlx::Result<Snapshot<Page<Hit>>> {
-    let languages = if question.asked.terms == Terms::default() {
-        Vec::new()
-    } else {
-        languages(db, whose).await?
-    };
+    let languages = if question.asked.terms == Terms::default() { Vec::new() } else { languages(db, whose).await? };
     let rows = question.statement(whose, &languages).build().fetch_all(db).await?;
     let first = rows.first().ok_or(sqlx::Error::RowNotFound)?;
     let total = first.try_get(WIDTH + 3)?;

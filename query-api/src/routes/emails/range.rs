@@ -147,14 +147,17 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_not_asked_for() {
-        for text in ["bytes", "bytes=", "bytes=-", "bytes=a-b", "bytes=4-2", "bytes=0-1,3-4", "lines=0-1", "bytes=+1-2"] {
+        for text in ["bytes", "bytes=", "bytes=-", "bytes=a-b", "bytes=4-2", "bytes=0-1,3-4", "lines=0-1", "bytes=+1-2"]
+        {
             assert_eq!(wanted(text).of("\"a\"", 10).unwrap(), Extent::Whole, "{text}");
         }
     }
 
     #[test]
     fn behind_the_end_there_is_nothing() {
-        for (text, length) in [("bytes=10-", 10), ("bytes=10-12", 10), ("bytes=-0", 10), ("bytes=0-", 0), ("bytes=-1", 0)] {
+        for (text, length) in
+            [("bytes=10-", 10), ("bytes=10-12", 10), ("bytes=-0", 10), ("bytes=0-", 0), ("bytes=-1", 0)]
+        {
             let error = wanted(text).of("\"a\"", length).unwrap_err();
             assert_eq!(error.code(), "range_not_satisfiable", "{text} of {length}");
         }

@@ -35,7 +35,8 @@ impl Stored {
     /// Finds the store and the key. 501 if it was not said where messages lie.
     pub async fn open<C: Context>(reader: &Reader<C>, raw: &BlobRef) -> Result<Self, ApiError> {
         let blobs = reader.reads().blobs().ok_or_else(|| ApiError::not_configured(SETTING))?.clone();
-        let place = place(raw).ok_or_else(|| ApiError::internal("what is kept of a message names no place of a blob"))?;
+        let place =
+            place(raw).ok_or_else(|| ApiError::internal("what is kept of a message names no place of a blob"))?;
         let owner = reader.user_id();
         let key = reader.reads().vault().blob_key_of(UserId(owner), place.key).await.map_err(past::explain)?;
         // Forgotten while it was asked for.
@@ -55,7 +56,10 @@ impl Stored {
     }
 
     /// Reads all of it and makes something of it, on a thread where that may take its time.
-    pub async fn read<T: Send + 'static>(&self, make: impl FnOnce(Vec<u8>) -> T + Send + 'static) -> Result<T, ApiError> {
+    pub async fn read<T: Send + 'static>(
+        &self,
+        make: impl FnOnce(Vec<u8>) -> T + Send + 'static,
+    ) -> Result<T, ApiError> {
         let _permit = WHOLE.acquire().await.map_err(ApiError::internal)?;
         let raw = self.blobs.read(self.owner, &self.key, &self.place, 0..self.place.length).await.map_err(explain)?;
         tokio::task::spawn_blocking(move || make(raw)).await.map_err(ApiError::internal)

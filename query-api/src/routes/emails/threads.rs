@@ -127,11 +127,14 @@ pub async fn all(reader: Reader<Emails>, mut query: Query) -> Result<Snapshot<Pa
 }
 
 async fn list(db: &mut PgConnection, whose: Whose, asked: &Asked) -> sqlx::Result<Snapshot<Vec<Thread>>> {
-    let mut sql = Sql::new("SELECT c.as_of, t.thread_id, t.subject, t.participants, t.emails, t.unread, t.has_attachments,");
+    let mut sql =
+        Sql::new("SELECT c.as_of, t.thread_id, t.subject, t.participants, t.emails, t.unread, t.has_attachments,");
     sql.push(" t.is_starred, t.first_date, t.last_date, t.last_email_id, t.snippet FROM (SELECT coalesce((");
     sql.push("SELECT k.position FROM checkpoints k WHERE k.projection = 'emails' AND k.partition = ");
     sql.push_bind(whose.partition).push("), 0) AS as_of, ").push_bind(whose.user_id).push("::uuid AS user_id) c");
-    sql.push(" LEFT JOIN LATERAL (SELECT t.thread_id, t.subject, t.participants, t.emails, t.unread, t.has_attachments,");
+    sql.push(
+        " LEFT JOIN LATERAL (SELECT t.thread_id, t.subject, t.participants, t.emails, t.unread, t.has_attachments,",
+    );
     sql.push(" t.is_starred, t.first_date, t.last_date, t.last_email_id, t.snippet FROM email_threads t");
     sql.push(" WHERE t.user_id = $2");
     if let Some(unread) = asked.unread {

@@ -29,9 +29,9 @@ async fn fill(world: &World, ada: &Session) -> BTreeMap<&'static str, Uuid> {
     let body = json!({"kind": "n8n", "name": MARK, "endpoint": "http://n8n.local"});
     let connection = make("/connections", body).await;
     let mut ids = BTreeMap::from(world.begin_mail(ada).await);
-    let mailbox = format!("Message-ID: <{}@example.org>\r\nSubject: {MARK}\r\n\r\n{MARK}\r\n", ada.id);
-    let import = world.bring(ada, "?format=eml", &mailbox).await["id"].as_str().unwrap().parse().unwrap();
+    let (import, email) = bring_email(world, ada).await;
     world.caught_up().await;
+    ids.extend([("emails", email), ("threads", email)]);
     let activities = world.get("/activities").by(ada).send().await.expect(200);
     let activity = activities.each("id")[0].as_str().unwrap().parse().unwrap();
     ids.extend([
@@ -52,10 +52,46 @@ async fn fill(world: &World, ada: &Session) -> BTreeMap<&'static str, Uuid> {
     ids
 }
 
-/// The path with Ada's ids in it.
+/// A message with a file, as it comes.
+fn message(of: &Session) -> String {
+    let lines = [
+        &format!("Message-ID: <{}@example.org>", of.id),
+        &format!("Subject: {MARK}"),
+        "From: ada@example.org",
+        "Content-Type: multipart/mixed; boundary=x",
+        "",
+        "--x",
+        "",
+        MARK,
+        "--x",
+        "Content-Type: text/plain",
+        "Content-Disposition: attachment; filename=a.txt",
+        "",
+        MARK,
+        "--x--",
+        "",
+    ];
+    lines.join("\r\n")
+}
+
+/// An e-mail whose message and file are stored, as it comes in: the import, and the e-mail.
+pub async fn bring_email(world: &World, of: &Session) -> (Uuid, Uuid) {
+    let import = world.bring(of, "?format=eml", &message(of)).await["id"].as_str().unwrap().parse().unwrap();
+    world.caught_up().await;
+    let all = world.get("/emails").by(of).send().await.expect(200).json();
+    let message_id = format!("{}@example.org", of.id);
+    let email = all["data"].as_array().unwrap().iter().find(|email| email["message_id"] == message_id);
+    (import, email.unwrap_or_else(|| panic!("{all}"))["id"].as_str().unwrap().parse().unwrap())
+}
+
+/// The path with Ada's ids in it. A file of an e-mail is the first of its files, and the second of its parts.
 fn addressed(path: &str, ids: &BTreeMap<&str, Uuid>) -> String {
     let mut parts: Vec<String> = Vec::new();
     for part in path.split('/') {
+        if let Some((_, place)) = [("{n}", "1"), ("{path}", "2")].iter().find(|(name, _)| *name == part) {
+            parts.push((*place).to_owned());
+            continue;
+        }
         let id = part.starts_with('{').then(|| parts.last().and_then(|collection| ids.get(collection.as_str())));
         parts.push(match id {
             Some(id) => id.unwrap_or_else(|| panic!("{path}: make one of these in fill()")).to_string(),

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{connection, email_in, inbox, upload};
+use super::{connection, email_in, inbox, sending_account, upload};
 use crate::common::{Api, id, nobody};
 
 #[tokio::test]
@@ -11,7 +11,7 @@ async fn a_draft_is_begun_with_nothing_changed_and_thrown_away() {
     let ada = api.register("ada@example.org").await;
     let place = inbox(&api, &ada).await;
     let email = email_in(&api, &ada, place).await;
-    let account = connection(&api, &ada, "smtp", "ada@example.org").await;
+    let account = sending_account(&api, &ada).await;
     let file = upload(&api, &ada, "a.txt", "a").await.body;
     let made = api.post("/emails/drafts").by(&ada).json(&json!({})).send().await.expect(201);
     assert_eq!((&made.body["subject"], &made.body["to"]), (&json!(""), &json!([])));
@@ -96,7 +96,7 @@ async fn a_draft_names_what_is_there_and_ones_own_when_it_names_it() {
     let (ada, bob) = (api.register("ada@example.org").await, api.register("bob@example.org").await);
     let place = inbox(&api, &bob).await;
     let (their_email, their_file) = (email_in(&api, &bob, place).await, upload(&api, &bob, "b.txt", "b").await.body);
-    let their_account = connection(&api, &bob, "smtp", "bob@example.org").await;
+    let their_account = sending_account(&api, &bob).await;
     let mailbox = connection(&api, &ada, "imap", "ada@example.org").await;
     let facts = api.facts().await;
     for (body, field, code) in [

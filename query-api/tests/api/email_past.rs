@@ -66,7 +66,7 @@ fn facts() -> Vec<(Uuid, i64, Event)> {
     };
     let received = |n: u128, words: &str, before: Option<u128>| {
         let mut received = plain(n);
-        received.text = words.to_owned();
+        words.clone_into(&mut received.text);
         received.references = before.map(|before| format!("{before}@example.org")).into_iter().collect();
         let version = 1;
         (email_id(n).0, version, email::Event::from(received).into())

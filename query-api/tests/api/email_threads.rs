@@ -133,7 +133,11 @@ async fn what_a_user_decides_about_threads_is_so() {
 async fn pages_of_threads_add_up_to_all_of_them() {
     let world = World::new().await.with_mailbox().await;
     for n in 1..=7 {
-        world.mail(n, |mail| mail.date = at("2026-11-01T00:00:00Z") + chrono::TimeDelta::minutes((n / 3) as i64)).await;
+        world
+            .mail(n, |mail| {
+                mail.date = at("2026-11-01T00:00:00Z") + chrono::TimeDelta::minutes(i64::try_from(n / 3).unwrap())
+            })
+            .await;
     }
     let whole = world.get(ADA, "/emails/threads").await.ids();
     assert_eq!(whole, ids(&[7, 6, 5, 4, 3, 2, 1]));

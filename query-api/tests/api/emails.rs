@@ -13,9 +13,8 @@ use crate::{
     world::{ADA, BOB, World, at},
 };
 
-#[tokio::test]
-async fn one_email_is_told_whole() {
-    let world = World::new().await.with_mailbox().await;
+/// An e-mail that says something in every field.
+async fn lunch(world: &World) {
     world
         .mail(1, |mail| {
             mail.subject = Some("Lunch?".to_owned());
@@ -40,6 +39,12 @@ async fn one_email_is_told_whole() {
             }];
         })
         .await;
+}
+
+#[tokio::test]
+async fn one_email_is_told_whole() {
+    let world = World::new().await.with_mailbox().await;
+    lunch(&world).await;
     let path = format!("/emails/{}", email_id(1));
     let reply = world.get(ADA, &path).await;
     assert_eq!((reply.header("etag"), reply.header("orbit-as-of")), (Some("\"1\""), Some("10")));

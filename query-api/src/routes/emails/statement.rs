@@ -1,7 +1,7 @@
 //! The statement behind a list of e-mails.
 //!
-//! Words are looked up first, through the one index that knows them; the e-mails that they are in are then looked at from
-//! the newest on, until the page is full. Without words a list walks an index in its order.
+//! Words are looked up first, through the one index that knows them; the e-mails that they are in are then looked at
+//! from the newest on, until the page is full. Without words a list walks an index in its order.
 
 use orbit_domain::emails::words;
 
@@ -15,8 +15,8 @@ use crate::{
     routes::conditions::{self, Order, Sql},
 };
 
-/// E-mails that are put in order by how well they fit: the newest of those that were found. To rank one takes reading all
-/// of its words.
+/// E-mails that are put in order by how well they fit: the newest of those that were found. To rank one takes reading
+/// all of its words.
 const RANKED: usize = 400;
 /// What a word weighs: in the text, nowhere, in names, in the subject.
 const WEIGHTS: &str = "'{0.1, 0.2, 0.6, 1.0}'";
@@ -107,9 +107,9 @@ impl Parts<'_> {
         sql.push(" LIMIT ").push(self.question.page.fetch());
     }
 
-    /// What was found and is as it is asked for, looked at one by one in the order of dates: the common words of a large
-    /// mailbox are in tens of thousands of e-mails, of which a page needs a handful. Without `LIMIT 1` all of them might be
-    /// joined before any is counted.
+    /// What was found and is as it is asked for, looked at one by one in the order of dates: the common words of a
+    /// large mailbox are in tens of thousands of e-mails, of which a page needs a handful. Without `LIMIT 1` all of
+    /// them might be joined before any is counted.
     fn push_newest(&self, sql: &mut Sql) {
         let way = if self.question.is_descending() { " DESC" } else { "" };
         sql.push("SELECT h.id, h.date, h.words FROM (SELECT w.email_id AS id, w.date, w.words FROM email_words w");
@@ -148,8 +148,8 @@ impl Parts<'_> {
         }
     }
 
-    /// Conditions on an e-mail `e`. What has an index of its own is written, not bound: a plan for all values could not use
-    /// it.
+    /// Conditions on an e-mail `e`. What has an index of its own is written, not bound: a plan for all values could not
+    /// use it.
     fn push_conditions(&self, sql: &mut Sql, without_first_label: bool) {
         let Question { about, asked, now, .. } = self.question;
         let mut somewhere = false;

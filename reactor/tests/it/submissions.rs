@@ -70,8 +70,8 @@ impl Office {
         let imap = if saves_sent == Some(true) { peers::dovecot().await? } else { peers::pymap().await };
         let sent = (saves_sent == Some(true)).then(|| imap.maildir().join(".Sent"));
         if sent.is_some() {
-            // The folder is made when she is seen for the first time.
-            Client::connect(&server(imap.port)).await.unwrap().list().await.unwrap();
+            // Its owner must be dovecot: it is made when it is opened for the first time.
+            Client::connect(&server(imap.port)).await.unwrap().select(b"Sent", None).await.unwrap();
         }
         let smtp = peers::aiosmtpd(SmtpSetup { login: true, sent, ..SmtpSetup::default() }).await;
         let nats = orbit_testing::nats().await;

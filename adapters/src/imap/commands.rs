@@ -2,12 +2,14 @@
 
 use super::Uids;
 
+/// Whole pieces of a command, each with the literal behind it.
+pub(super) type Pieces = Vec<(Vec<u8>, Vec<u8>)>;
+
 /// A command without its tag: pieces of text, with literals between them that the server must ask for.
 #[derive(Debug)]
 pub(super) struct Command {
     text: Vec<u8>,
-    /// Whole pieces, each with the literal behind it.
-    pieces: Vec<(Vec<u8>, Vec<u8>)>,
+    pieces: Pieces,
 }
 
 impl Command {
@@ -52,7 +54,7 @@ impl Command {
     }
 
     /// The pieces, each of which the server must answer before the literal behind it is sent, and the end.
-    pub fn finish(self) -> (Vec<(Vec<u8>, Vec<u8>)>, Vec<u8>) {
+    pub fn finish(self) -> (Pieces, Vec<u8>) {
         (self.pieces, self.text)
     }
 }

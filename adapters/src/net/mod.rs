@@ -16,7 +16,7 @@ pub use roots::Roots;
 pub(crate) use wire::Wire;
 
 /// How long a server may say nothing.
-pub const TIMEOUT: Duration = Duration::from_secs(60);
+pub const TIMEOUT: Duration = Duration::from_mins(1);
 /// How long one address may take to be connected with.
 const DIAL: Duration = Duration::from_secs(15);
 /// Addresses that are tried.

@@ -131,10 +131,8 @@ impl Client {
         message: &[u8],
     ) -> Result<Option<Outcome>, Fault> {
         let (utf8, international) = (self.can("SMTPUTF8"), |email: &str| !email.is_ascii());
-        let mut mail = format!("MAIL FROM:<{from}>");
-        if self.can("SIZE") {
-            mail += &format!(" SIZE={}", message.len());
-        }
+        let size = if self.can("SIZE") { format!(" SIZE={}", message.len()) } else { String::new() };
+        let mut mail = format!("MAIL FROM:<{from}>{size}");
         if self.can("8BITMIME") && !message.is_ascii() {
             mail += " BODY=8BITMIME";
         }

@@ -195,7 +195,7 @@ async fn without_move_messages_are_copied_and_only_they_are_removed() {
         Say("o3 OK done\r\n"),
         Hear("o4 UID EXPUNGE 7"),
         Say("* VANISHED 7\r\no4 OK done\r\n"),
-        Hear(r#"o5 APPEND {6}"#),
+        Hear("o5 APPEND {6}"),
         Say("+ go on\r\n"),
         Hear("Gel"),
         Say("* OK hm\r\n"),

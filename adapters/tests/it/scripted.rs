@@ -43,7 +43,7 @@ pub async fn play(script: Vec<Turn>) -> (SocketAddr, tokio::task::JoinHandle<Vec
                     // Whoever does not want more closes.
                     let _ = stream.write_all(&vec![b'x'; count]).await;
                 }
-                Hang => tokio::time::sleep(Duration::from_secs(60)).await,
+                Hang => tokio::time::sleep(Duration::from_mins(1)).await,
             }
         }
         heard

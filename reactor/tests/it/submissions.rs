@@ -51,7 +51,7 @@ struct Office {
 
 fn pace() -> Pace {
     Pace {
-        lease: Duration::from_secs(120),
+        lease: Duration::from_mins(2),
         timeout: Duration::from_secs(3),
         looks: 2,
         look_after: Duration::from_millis(50),
@@ -70,8 +70,8 @@ impl Office {
         let imap = if saves_sent == Some(true) { peers::dovecot().await? } else { peers::pymap().await };
         let sent = (saves_sent == Some(true)).then(|| imap.maildir().join(".Sent"));
         if sent.is_some() {
-            // The folder is made when she is seen for the first time.
-            Client::connect(&server(imap.port)).await.unwrap().list().await.unwrap();
+            // Its owner must be dovecot: it is made when it is opened for the first time.
+            Client::connect(&server(imap.port)).await.unwrap().select(b"Sent", None).await.unwrap();
         }
         let smtp = peers::aiosmtpd(SmtpSetup { login: true, sent, ..SmtpSetup::default() }).await;
         let nats = orbit_testing::nats().await;
@@ -277,7 +277,7 @@ async fn without_an_answer_and_a_server_that_keeps_copies_nothing_is_sent_twice(
         let id = office.submit(&[local]).await;
         if local == "slow" {
             // A server may think ten times longer about a whole message than it may be silent else.
-            eventually(Duration::from_secs(60), || async { office.find(id).await.1.name() == "uncertain" }).await;
+            eventually(Duration::from_mins(2), || async { office.find(id).await.1.name() == "uncertain" }).await;
         } else {
             office.ends(id, "uncertain").await;
         }

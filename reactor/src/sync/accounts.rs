@@ -178,7 +178,9 @@ impl Worker {
             session.created = 0;
             pages.phase(Phase::Syncing).await.map_err(failed)?;
             let folders = session.pass().await.map_err(End::Failed)?;
-            self.tell_user(account.connection_id, user, progress(&folders, session.created)).await.map_err(End::Failed)?;
+            self.tell_user(account.connection_id, user, progress(&folders, session.created))
+                .await
+                .map_err(End::Failed)?;
             pages.phase(Phase::Watching).await.map_err(failed)?;
             self.wait(&mut session, &folders).await.map_err(End::Failed)?;
         }
@@ -288,7 +290,9 @@ async fn watch_over(pages: &Pages, account: &Account, worker: Uuid, store: &Even
             Ok(true) => {}
             Ok(false) => return End::Lost,
             // If this goes on, another worker takes the account, and what it does twice changes nothing.
-            Err(fault) => tracing::warn!(error = &fault as &dyn std::error::Error, "a worker could not say it is alive"),
+            Err(fault) => {
+                tracing::warn!(error = &fault as &dyn std::error::Error, "a worker could not say it is alive")
+            }
         }
         let now = pulse.beats();
         if now != beats {
@@ -306,9 +310,8 @@ fn failed(fault: impl Into<Fault>) -> End {
 /// How far a pass came, by the inbox.
 fn progress(folders: &[Folder], items: u64) -> Command {
     let inbox = folders.iter().find(|folder| folder.role == Role::Inbox).map(|folder| folder.cursor);
-    let cursor = inbox.map_or_else(String::new, |cursor| {
-        format!("{}:{}", cursor.uid_validity.unwrap_or_default(), cursor.uid_next)
-    });
+    let cursor = inbox
+        .map_or_else(String::new, |cursor| format!("{}:{}", cursor.uid_validity.unwrap_or_default(), cursor.uid_next));
     Command::ProgressSync { cursor, items }
 }
 
@@ -326,7 +329,8 @@ mod tests {
 
     #[test]
     fn pauses_grow_up_to_half_an_hour() {
-        for (failures, from, to) in [(1, 5, 7), (2, 10, 13), (4, 40, 50), (10, 1_800, 2_250), (i32::MAX, 1_800, 2_250)] {
+        for (failures, from, to) in [(1, 5, 7), (2, 10, 13), (4, 40, 50), (10, 1_800, 2_250), (i32::MAX, 1_800, 2_250)]
+        {
             let seconds = pause(failures).num_seconds();
             assert!((from..=to).contains(&seconds), "{failures}: {seconds}");
         }

@@ -182,9 +182,11 @@ mod tests {
 
     #[test]
     fn only_what_changed_there_is_taken_over() {
-        let (read, starred) = |observed: Observed| -> (Option<bool>, Option<bool>) {
-            (observed.read, observed.starred)
-        }(observed(Some(READ), READ | STARRED));
+        let (read, starred) =
+            |observed: Observed| -> (Option<bool>, Option<bool>) { (observed.read, observed.starred) }(observed(
+                Some(READ),
+                READ | STARRED,
+            ));
         assert_eq!((read, starred), (None, Some(true)));
         let unknown = observed(None, READ);
         assert_eq!((unknown.read, unknown.starred), (Some(true), Some(false)));

@@ -38,9 +38,9 @@ impl Session {
         for (folder, role) in with_roles(&listed) {
             let id = self.folder_id(&folder.path);
             there.insert(id);
-            let so_already = known.iter().any(|known| {
-                (known.folder_id, &known.path, known.role, known.missed) == (id, &folder.path, role, 0)
-            });
+            let so_already = known
+                .iter()
+                .any(|known| (known.folder_id, &known.path, known.role, known.missed) == (id, &folder.path, role, 0));
             if !so_already {
                 self.folder_is_there(folder, role).await?;
             }
@@ -123,9 +123,8 @@ fn with_roles(listed: &[imap::Folder]) -> Vec<(&imap::Folder, Role)> {
         Some(Use::All | Use::Flagged) | None => None,
     };
     let mut given: HashSet<Role> = listed.iter().filter_map(special).collect();
-    let folders = listed.iter().filter(|folder| {
-        folder.selectable && !matches!(folder.special, Some(Use::All | Use::Flagged))
-    });
+    let folders =
+        listed.iter().filter(|folder| folder.selectable && !matches!(folder.special, Some(Use::All | Use::Flagged)));
     let with_role = folders.map(|folder| {
         let called = || {
             let name = last_name(folder).to_lowercase();

@@ -85,11 +85,8 @@ impl Session {
         self.pulse.beat();
         let taken = uids.into_iter().zip(taken).filter(|(_, taken)| !matches!(taken.outcome, Outcome::Refused(_)));
         let taken: Vec<((u32, i16), Taken)> = taken.collect();
-        let seen = taken.iter().map(|((uid, flags), taken)| Seen {
-            uid: *uid,
-            email_id: taken.email_id,
-            flags: Some(*flags),
-        });
+        let seen =
+            taken.iter().map(|((uid, flags), taken)| Seen { uid: *uid, email_id: taken.email_id, flags: Some(*flags) });
         self.pages.are_there(folder.folder_id, &seen.collect::<Vec<_>>()).await?;
         let (new, known): (Vec<_>, Vec<_>) =
             taken.into_iter().partition(|(_, taken)| matches!(taken.outcome, Outcome::Created | Outcome::Back));

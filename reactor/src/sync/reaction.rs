@@ -118,9 +118,7 @@ async fn step(store: &EventStore) -> Result<Step, Fault> {
 
 /// Accounts that came, changed or went, as they are now.
 async fn accounts(connection: &mut PgConnection, store: &EventStore, facts: &[Envelope]) -> Result<(), Fault> {
-    let changes = |fact: &&Envelope| {
-        fact.category == "connections" && !fact.wire_type.starts_with("connections.sync_")
-    };
+    let changes = |fact: &&Envelope| fact.category == "connections" && !fact.wire_type.starts_with("connections.sync_");
     let changed: BTreeMap<Uuid, Uuid> =
         facts.iter().filter(changes).map(|fact| (fact.stream_id, fact.user_id.0)).collect();
     for (connection_id, user_id) in changed {
@@ -139,9 +137,10 @@ async fn accounts(connection: &mut PgConnection, store: &EventStore, facts: &[En
     let erased: Vec<Uuid> =
         facts.iter().filter(|fact| fact.wire_type == "users.erased").map(|fact| fact.user_id.0).collect();
     if !erased.is_empty() {
-        let accounts = sqlx::query_scalar!("SELECT connection_id FROM work.mail_accounts WHERE user_id = ANY($1)", &erased)
-            .fetch_all(&mut *connection)
-            .await?;
+        let accounts =
+            sqlx::query_scalar!("SELECT connection_id FROM work.mail_accounts WHERE user_id = ANY($1)", &erased)
+                .fetch_all(&mut *connection)
+                .await?;
         for account in accounts {
             account_is_gone(connection, account).await?;
         }

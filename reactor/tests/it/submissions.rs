@@ -88,7 +88,11 @@ impl Office {
             nats: self.nats.client().clone(),
             prefix: self.nats.prefix().to_owned(),
             blobs: self.world.blobs.clone(),
-            mail: Mail { roots: Roots::new(None).unwrap(), private_hosts: true, poll: std::time::Duration::from_mins(5) },
+            mail: Mail {
+                roots: Roots::new(None).unwrap(),
+                private_hosts: true,
+                poll: std::time::Duration::from_mins(5),
+            },
         };
         submissions::start(deps, pace(), life);
     }

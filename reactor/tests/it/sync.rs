@@ -261,14 +261,13 @@ mod tests {
         synced.keep();
         let (a, b) = (synced.arrived("a").await, synced.arrived("b").await);
         synced.mailbox.command(a, Command::Mark { read: Some(true), starred: Some(true) }).await;
-        eventually(SOON, async || flags(&mut client(server).await, b"INBOX", "a").await == ["\\Flagged", "\\Seen"]).await;
+        eventually(SOON, async || flags(&mut client(server).await, b"INBOX", "a").await == ["\\Flagged", "\\Seen"])
+            .await;
         synced.told().await;
         let uids = uid(&mut there, b"INBOX", "b").await;
         there.store(&uids, false, &["\\Seen", "\\Flagged"]).await.unwrap();
-        eventually(SOON, || async {
-            synced.present(b).await.is_some_and(|email| !email.is_read && !email.is_starred)
-        })
-        .await;
+        eventually(SOON, || async { synced.present(b).await.is_some_and(|email| !email.is_read && !email.is_starred) })
+            .await;
         synced.compared().await;
         let a = synced.present(a).await.unwrap();
         assert!(a.is_read && a.is_starred, "the server's word of before has undone what was done here");

@@ -82,10 +82,14 @@ impl Pages {
 
     /// Writes down what is done.
     pub async fn phase(&self, phase: Phase) -> Result<(), Fault> {
-        sqlx::query!("UPDATE work.mail_accounts SET phase = $2 WHERE connection_id = $1", self.connection_id, phase.name())
-            .execute(&self.pool)
-            .await
-            .map_err(Fault::database("note what is done with an account"))?;
+        sqlx::query!(
+            "UPDATE work.mail_accounts SET phase = $2 WHERE connection_id = $1",
+            self.connection_id,
+            phase.name()
+        )
+        .execute(&self.pool)
+        .await
+        .map_err(Fault::database("note what is done with an account"))?;
         Ok(())
     }
 

@@ -11,7 +11,7 @@ use orbit_command_api::app as command_api;
 use orbit_event_store::{EventStore, Limits, Log, Vault, relay::History};
 use orbit_platform::{
     auth::{self, Admins, Guard, TokenSigner, TokenVerifier},
-    config::{AuthArgs, Environment, HttpArgs, Secret, generate_signing_key},
+    config::{AuthArgs, Environment, HttpArgs, MailArgs, Secret, generate_signing_key},
     http::{layers::serve_layers, limits::RateLimiter, serve},
     postgres, random,
     shutdown::Shutdown,
@@ -32,6 +32,8 @@ struct Settings {
     http: HttpArgs,
     #[command(flatten)]
     auth: AuthArgs,
+    #[command(flatten)]
+    mail: MailArgs,
 }
 
 /// Which processes are there.
@@ -108,6 +110,7 @@ impl Server {
                 nats: nats.clone(),
                 prefix: Scratch::PREFIX.to_owned(),
                 blobs: blobs.clone(),
+                mail: orbit_reactor::Mail::from_args(&settings.mail, environment)?,
             };
             orbit_reactor::start(work, &scratch.shutdown);
         }

@@ -29,9 +29,8 @@ async fn fill(world: &World, ada: &Session) -> BTreeMap<&'static str, Uuid> {
     let body = json!({"kind": "n8n", "name": MARK, "endpoint": "http://n8n.local"});
     let connection = make("/connections", body).await;
     let mut ids = BTreeMap::from(world.begin_mail(ada).await);
-    let import = world.bring(ada, "?format=eml", &message(ada)).await["id"].as_str().unwrap().parse().unwrap();
+    let (import, email) = bring_email(world, ada).await;
     world.caught_up().await;
-    let email = email_of(world, ada).await;
     ids.extend([("emails", email), ("threads", email)]);
     let activities = world.get("/activities").by(ada).send().await.expect(200);
     let activity = activities.each("id")[0].as_str().unwrap().parse().unwrap();
@@ -75,12 +74,14 @@ fn message(of: &Session) -> String {
     lines.join("\r\n")
 }
 
-/// The e-mail that it is.
-async fn email_of(world: &World, ada: &Session) -> Uuid {
-    let all = world.get("/emails").by(ada).send().await.expect(200).json();
-    let message_id = format!("{}@example.org", ada.id);
+/// An e-mail whose message and file are stored, as it comes in: the import, and the e-mail.
+pub async fn bring_email(world: &World, of: &Session) -> (Uuid, Uuid) {
+    let import = world.bring(of, "?format=eml", &message(of)).await["id"].as_str().unwrap().parse().unwrap();
+    world.caught_up().await;
+    let all = world.get("/emails").by(of).send().await.expect(200).json();
+    let message_id = format!("{}@example.org", of.id);
     let email = all["data"].as_array().unwrap().iter().find(|email| email["message_id"] == message_id);
-    email.unwrap_or_else(|| panic!("{all}"))["id"].as_str().unwrap().parse().unwrap()
+    (import, email.unwrap_or_else(|| panic!("{all}"))["id"].as_str().unwrap().parse().unwrap())
 }
 
 /// The path with Ada's ids in it. A file of an e-mail is the first of its files, and the second of its parts.

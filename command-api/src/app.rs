@@ -140,7 +140,7 @@ impl App {
             exports: exports::Wake::default(),
             reactor,
         });
-        state.mail_mut().blobs = parts.blobs.clone();
+        state.mail_mut().blobs.clone_from(&parts.blobs);
         let exporting = exports::run(state.store.clone(), parts.blobs.clone(), state.exports.clone(), shutdown.clone());
         shutdown.spawn("users.export", exporting);
         let erasures = Erasures { store: state.store.clone(), sessions: state.sessions.clone(), blobs: parts.blobs };

@@ -37,7 +37,7 @@ pub use idempotency::{Idempotency, Keep};
 pub use loaded::Loaded;
 pub use master::MasterKey;
 pub use past::{Kinds, Selection, Standing};
-pub use read::{Head, Known, Log};
+pub use read::{Head, Known, Log, Page};
 pub use replay::Which;
 pub use rotation::{KeyStatus, Rotation};
 pub use store::{EventStore, Settings};

@@ -5,7 +5,7 @@ use orbit_events::Metadata;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use crate::{Fault, Log, Stored, stored::Row};
+use crate::{Fault, Log, Page, Stored, stored::Row};
 
 /// Which of a user's facts are to be read, in the order of their positions.
 #[derive(Debug, Clone, Copy)]
@@ -119,30 +119,35 @@ impl Log {
         .map_err(Fault::database("count a user's facts"))
     }
 
-    /// The facts that are selected, at most `limit`.
-    pub async fn of_user(&self, selection: Selection<'_>, limit: i64) -> Result<Vec<Stored>, Fault> {
+    /// A page of the facts that are selected.
+    pub async fn of_user(&self, selection: Selection<'_>, page: Page) -> Result<Vec<Stored>, Fault> {
         let rows = match selection.streams {
-            Some(streams) => self.of_streams(selection, streams, limit).await?,
-            None => self.of_all_streams(selection, limit).await?,
+            Some(streams) => self.of_streams(selection, streams, page).await?,
+            None => self.of_all_streams(selection, page).await?,
         };
         Ok(rows.into_iter().map(Stored::from).collect())
     }
 
-    async fn of_all_streams(&self, selection: Selection<'_>, limit: i64) -> Result<Vec<Row>, Fault> {
+    async fn of_all_streams(&self, selection: Selection<'_>, page: Page) -> Result<Vec<Row>, Fault> {
         let (categories, types) = selection.kinds.map(Kinds::columns).unzip();
         sqlx::query_as!(
             Row,
             r#"SELECT position, event_id, user_id, partition, category, stream_id, version, type AS wire_type,
                       schema_version, data, metadata AS "metadata: Json<Metadata>", recorded_at
-               FROM log.events WHERE user_id = $1 AND position > $2 AND position <= $3
-                   AND ($4::text[] IS NULL OR category = ANY($4) OR type = ANY($5))
-               ORDER BY position LIMIT $6"#,
+               FROM (SELECT *, sum(octet_length(data)) OVER (ORDER BY position ROWS UNBOUNDED PRECEDING)
+                                - octet_length(data) AS ahead
+                     FROM (SELECT * FROM log.events
+                           WHERE user_id = $1 AND position > $2 AND position <= $3
+                             AND ($4::text[] IS NULL OR category = ANY($4) OR type = ANY($5))
+                           ORDER BY position LIMIT $6) AS page) AS sized
+               WHERE ahead < $7 ORDER BY position"#,
             selection.user_id,
             selection.after,
             selection.upto,
             categories.as_deref(),
             types.as_deref(),
-            limit
+            page.facts,
+            page.bytes
         )
         .fetch_all(self.pool())
         .await
@@ -150,22 +155,27 @@ impl Log {
     }
 
     /// By the index of streams. A stream is one user's; that it is this one's is asked all the same.
-    async fn of_streams(&self, selection: Selection<'_>, streams: &[Uuid], limit: i64) -> Result<Vec<Row>, Fault> {
+    async fn of_streams(&self, selection: Selection<'_>, streams: &[Uuid], page: Page) -> Result<Vec<Row>, Fault> {
         let (categories, types) = selection.kinds.map(Kinds::columns).unzip();
         sqlx::query_as!(
             Row,
             r#"SELECT position, event_id, user_id, partition, category, stream_id, version, type AS wire_type,
                       schema_version, data, metadata AS "metadata: Json<Metadata>", recorded_at
-               FROM log.events WHERE stream_id = ANY($6) AND user_id = $1 AND position > $2 AND position <= $3
-                   AND ($4::text[] IS NULL OR category = ANY($4) OR type = ANY($5))
-               ORDER BY position LIMIT $7"#,
+               FROM (SELECT *, sum(octet_length(data)) OVER (ORDER BY position ROWS UNBOUNDED PRECEDING)
+                                - octet_length(data) AS ahead
+                     FROM (SELECT * FROM log.events
+                           WHERE stream_id = ANY($6) AND user_id = $1 AND position > $2 AND position <= $3
+                             AND ($4::text[] IS NULL OR category = ANY($4) OR type = ANY($5))
+                           ORDER BY position LIMIT $7) AS page) AS sized
+               WHERE ahead < $8 ORDER BY position"#,
             selection.user_id,
             selection.after,
             selection.upto,
             categories.as_deref(),
             types.as_deref(),
             streams,
-            limit
+            page.facts,
+            page.bytes
         )
         .fetch_all(self.pool())
         .await

@@ -31,6 +31,25 @@ pub(crate) async fn head(connection: impl sqlx::PgExecutor<'_>) -> Result<Head, 
 /// Facts of a stream read at once.
 const PAGE: i64 = 1_000;
 
+/// How much is read at once. One fact may have a megabyte, and many read at the same time, so counting facts is not
+/// enough.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Page {
+    /// Most facts.
+    pub facts: i64,
+    /// Sealed bytes with which a page ends; at least one fact is on it.
+    pub bytes: i64,
+}
+
+impl Page {
+    /// Whether there may be more facts behind these.
+    pub fn is_full(self, facts: &[Stored]) -> bool {
+        let bytes: usize = facts.iter().map(|fact| fact.data.len()).sum();
+        let (count, bytes) = (i64::try_from(facts.len()), i64::try_from(bytes));
+        !count.is_ok_and(|count| count < self.facts) || !bytes.is_ok_and(|bytes| bytes < self.bytes)
+    }
+}
+
 /// What is known of an aggregate, whatever it is.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Known {
@@ -96,6 +115,31 @@ impl Log {
         .fetch_all(&self.pool)
         .await
         .map_err(Fault::database("read a partition of the log"))?;
+        Ok(rows.into_iter().map(Stored::from).collect())
+    }
+
+    /// A page of the facts of one partition with `after < position <= upto`, in order.
+    pub async fn page(&self, partition: Partition, after: i64, upto: i64, page: Page) -> Result<Vec<Stored>, Fault> {
+        // How long a payload is can be told without reading it.
+        let rows = sqlx::query_as!(
+            Row,
+            r#"SELECT position, event_id, user_id, partition, category, stream_id, version, type AS wire_type,
+                      schema_version, data, metadata AS "metadata: Json<Metadata>", recorded_at
+               FROM (SELECT *, sum(octet_length(data)) OVER (ORDER BY position ROWS UNBOUNDED PRECEDING)
+                                - octet_length(data) AS ahead
+                     FROM (SELECT * FROM log.events
+                           WHERE partition = $1 AND position > $2 AND position <= $3
+                           ORDER BY position LIMIT $4) AS page) AS sized
+               WHERE ahead < $5 ORDER BY position"#,
+            partition,
+            after,
+            upto,
+            page.facts,
+            page.bytes
+        )
+        .fetch_all(&self.pool)
+        .await
+        .map_err(Fault::database("read a page of the log"))?;
         Ok(rows.into_iter().map(Stored::from).collect())
     }
 

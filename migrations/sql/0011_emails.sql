@@ -72,7 +72,7 @@ CREATE TABLE view.email_words (
 ) WITH (toast_tuple_target = 128);
 -- Out of line: the narrow rows of a hundred thousand e-mails are a thousand pages.
 ALTER TABLE view.email_words ALTER words SET STORAGE EXTERNAL;
-CREATE INDEX email_words_gin ON view.email_words USING gin (words) WITH (fastupdate = on, gin_pending_list_limit = 4096);
+CREATE INDEX email_words_gin ON view.email_words USING gin (words);
 COMMENT ON TABLE view.email_words IS 'What e-mails are found by. Written once, when an e-mail comes in.';
 COMMENT ON COLUMN view.email_words.words IS 'Lexemes made outside the database. Each begins with a tag of the user, so that one index serves as one for each user.';
 COMMENT ON COLUMN view.email_words.version IS 'Version of the fact by which the e-mail came in.';

@@ -154,6 +154,11 @@ fn who_stops_the_first_installation_waits_for_nothing_and_leaves_nothing() {
     assert!(runtime.is_empty() && !home.join("runtime.partial").exists(), "{runtime:?}");
 }
 
+async fn up_get(up: &Up, token: &str, path: &str) -> Value {
+    let request = client().get(format!("{}{path}", up.address)).bearer_auth(token);
+    request.send().await.unwrap().json().await.unwrap()
+}
+
 #[tokio::test]
 async fn the_demo_is_filled_once() {
     let home = TestHome::new().await;
@@ -169,6 +174,13 @@ async fn the_demo_is_filled_once() {
         let token = answer["access_token"].as_str().unwrap();
         until("the tasks are there", || async { up.titles(token).await.len() >= 16 }).await;
         counts.push(up.titles(token).await.len());
+        let mail = up_get(&up, token, "/api/v1/emails?limit=200").await;
+        // What is junk or in the trash is in no list that does not ask for it.
+        assert_eq!(mail["data"].as_array().map(Vec::len), Some(22), "{mail}");
+        let drafts = up_get(&up, token, "/api/v1/emails/drafts").await;
+        assert_eq!(drafts["data"].as_array().map(Vec::len), Some(1), "{drafts}");
+        let starred = up_get(&up, token, "/api/v1/emails?is_starred=true").await;
+        assert_eq!(starred["data"].as_array().map(Vec::len), Some(1), "{starred}");
         let tasks = tasks(&up, token).await;
         let list = |id: &Value| tasks.iter().find(|task| task["id"] == *id).map(|task| &task["list_id"]);
         let parts: Vec<_> = tasks.iter().filter(|task| task["parent_id"].is_string()).collect();

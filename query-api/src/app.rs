@@ -231,6 +231,7 @@ impl App {
     }
 
     /// The same with a store of messages and files. Without it, what is read from there answers 501.
+    #[must_use]
     pub fn with_blobs(mut self, blobs: Blobs) -> Self {
         self.reads.1 = Some(blobs);
         self

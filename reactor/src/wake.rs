@@ -40,7 +40,7 @@ impl Wake {
     /// Returns when there is something to do.
     pub async fn called(&mut self) {
         if self.0.changed().await.is_err() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }

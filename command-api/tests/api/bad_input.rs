@@ -317,7 +317,7 @@ async fn a_verb_without_fields_refuses_what_it_does_not_know_and_what_is_too_lar
     let ada = api.register("ada@example.org").await;
     let facts = api.facts().await;
     let mut verbs = vec![];
-    for route in routes(&api).into_iter().filter(|route| route.is_verb()) {
+    for route in routes(&api).into_iter().filter(Route::is_verb) {
         let unknown = route.call(&api, &ada).json(&json!({"colour": 1})).send().await;
         unknown.refused(400, "invalid_request").names(&[("/colour", "unknown_field")]);
         let large = format!("{{{}}}", " ".repeat(1024 * 1024 - 1));

@@ -82,12 +82,12 @@ async fn an_account_to_send_through_says_from_whom_and_where_what_was_sent_lies(
         assert_eq!(made.body[field], body[field], "{field}");
     }
     let path = format!("/connections/{}", id(&made.body));
-    let patch = |body: Value| api.patch(&path).by(&ada).json(&body).send();
-    let changed = patch(json!({"security": "tls", "display_name": null, "saves_sent": true})).await.expect(200);
+    let change = |body: Value| api.patch(&path).by(&ada).json(&body).send();
+    let changed = change(json!({"security": "tls", "display_name": null, "saves_sent": true})).await.expect(200);
     assert_eq!((&changed.body["security"], &changed.body["display_name"]), (&json!("tls"), &Value::Null));
     assert_eq!((&changed.body["saves_sent"], &changed.body["address"]), (&json!(true), &json!("ada@example.org")));
     let cleared = json!({"security": null, "address": null, "imap_connection_id": null, "saves_sent": null});
-    let cleared = patch(cleared).await.expect(200);
+    let cleared = change(cleared).await.expect(200);
     for field in ["security", "address", "display_name", "imap_connection_id", "saves_sent"] {
         assert_eq!(cleared.body[field], Value::Null, "{field}");
     }
@@ -95,14 +95,14 @@ async fn an_account_to_send_through_says_from_whom_and_where_what_was_sent_lies(
     let facts = api.facts().await;
     // Somebody else's, itself, and nothing at all.
     for other in [json!(id(&theirs.body)), json!(id(&made.body)), json!(nobody())] {
-        let answer = patch(json!({ "imap_connection_id": other })).await.refused(422, "unknown_connection");
+        let answer = change(json!({ "imap_connection_id": other })).await.refused(422, "unknown_connection");
         answer.names(&[("/imap_connection_id", "unknown_connection")]);
         let mut body = body.clone();
         body["imap_connection_id"] = other;
         api.post("/connections").by(&ada).json(&body).send().await.refused(422, "unknown_connection");
     }
     let wrong = json!({"security": "none", "address": "ada", "display_name": "a\nb", "imap_connection_id": "x", "saves_sent": 1});
-    patch(wrong.clone()).await.refused(400, "invalid_request").names(&[
+    change(wrong.clone()).await.refused(400, "invalid_request").names(&[
         ("/imap_connection_id", "invalid_id"),
         ("/saves_sent", "wrong_type"),
         ("/security", "unknown_value"),

@@ -8,6 +8,7 @@ mod append;
 mod as_of;
 mod client;
 mod http;
+mod mail;
 mod project;
 mod query;
 mod rebuild;
@@ -37,6 +38,9 @@ pub struct Args {
     /// How often each measurement is taken; the median counts.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=99))]
     rounds: u32,
+    /// How many messages the bench of mail imports, once.
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    messages: u32,
 }
 
 /// What can be measured.
@@ -56,6 +60,8 @@ enum What {
     Query,
     /// Read models filled anew from a million facts, against one INSERT … SELECT over plain JSON; then `as-of` and `seal`.
     Rebuild,
+    /// A mailbox from the file into all read models, and searches and lists in it over HTTP.
+    Mail,
     /// The same two as of random moments in a log of 10,000 facts of their user.
     AsOf,
 }
@@ -78,6 +84,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         What::Http => http::run(effort).await?,
         What::Query => query::run(effort).await?,
         What::Rebuild => rebuild::run(effort).await?,
+        What::Mail => mail::run(usize::try_from(args.messages)?).await?,
         What::AsOf => as_of::run(effort).await?,
     };
     report.print(args.json)

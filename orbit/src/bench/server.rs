@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use axum::{Router, http::StatusCode, middleware::from_fn_with_state, routing::post};
 use chrono::TimeDelta;
 use clap::Parser;
+use orbit_adapters::blobs::{Blobs, Location};
 use orbit_command_api::app as command_api;
 use orbit_event_store::{EventStore, Limits, Log, Vault, relay::History};
 use orbit_platform::{
@@ -46,6 +47,7 @@ pub enum Roles {
 pub struct Server {
     pub address: SocketAddr,
     pub store: EventStore,
+    pub blobs: Blobs,
     verifier: TokenVerifier,
 }
 
@@ -70,6 +72,7 @@ impl Server {
         let path = Some(orbit_projector::SEARCH_PATH);
         let database = scratch.database_args();
         let pool = postgres::connect_as(&database, "orbit projector", path, orbit_projector::ROLE).await?;
+        let blobs = Blobs::open(&Location::Directory(scratch.directory().join("blobs")))?;
         let commands = command_api::Parts {
             pool: postgres::connect_as(&database, "orbit command-api", None, command_api::ROLE).await?,
             nats: nats.clone(),
@@ -85,7 +88,7 @@ impl Server {
             refresh_limit: limiter("refresh"),
             refresh_ttl: TimeDelta::days(30),
             erasure_grace: TimeDelta::days(7),
-            blobs: None,
+            blobs: Some(blobs.clone()),
             limits: Limits::default(),
             history: History::default(),
         };
@@ -100,6 +103,13 @@ impl Server {
         };
         if roles == Roles::All {
             orbit_projector::start(deps, &scratch.shutdown);
+            let work = orbit_reactor::Deps {
+                store: commands.store().clone(),
+                nats: nats.clone(),
+                prefix: Scratch::PREFIX.to_owned(),
+                blobs: blobs.clone(),
+            };
+            orbit_reactor::start(work, &scratch.shutdown);
         }
         let pool = query_api::connect(&database).await?;
         let queries = query_api::Parts {
@@ -115,7 +125,7 @@ impl Server {
             search_limit: limiter("search"),
             as_of_connections: 4,
         };
-        let queries = query_api::App::start(queries, &scratch.shutdown).await?;
+        let queries = query_api::App::start(queries, &scratch.shutdown).await?.with_blobs(blobs.clone());
         let guard = Guard::new(verifier.clone(), limiter("user"));
         let yardstick = Router::new()
             .route(VERIFIED, post(async || StatusCode::CREATED))
@@ -126,7 +136,7 @@ impl Server {
         let address = listener.local_addr()?;
         let life: Shutdown = scratch.shutdown.clone();
         scratch.shutdown.spawn("bench.http", async move { serve::serve(listener, router, &life).await });
-        Ok(Self { address, store: commands.store().clone(), verifier })
+        Ok(Self { address, store: commands.store().clone(), blobs, verifier })
     }
 
     /// Registers a user over HTTP.

@@ -1,12 +1,14 @@
-//! `--demo`: a user with lists, labels, tasks and sub-tasks, made through the same commands as anybody's.
+//! `--demo`: a user with lists, labels, tasks, sub-tasks and a mailbox, made through the same commands as anybody's.
 //!
 //! Done once: while it is being filled the workspace's owner is called `UNFINISHED`, and each command has an
 //! idempotency key, so that a demo that was cut short is completed by the next start and not made twice.
 
+mod mail;
+
 use std::{
     collections::HashMap,
     sync::atomic::{AtomicI64, Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, bail};
@@ -22,6 +24,11 @@ const NAME: &str = "Demo";
 const UNFINISHED: &str = "Demo (being filled)";
 /// The file of the password, beside the other secrets.
 const PASSWORD: &str = "demo-password";
+
+/// How long the mailbox may take to be there.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How often it is looked for.
+const LOOK: Duration = Duration::from_millis(100);
 
 const LISTS: [(&str, &str); 2] = [("Reading", "#8e44ad"), ("Holidays", "#16a085")];
 const LABELS: [(&str, &str); 4] =
@@ -162,7 +169,57 @@ impl Api {
         for task in &TASKS {
             self.create(task, &lists, &labels, today).await?;
         }
+        self.mail().await
+    }
+
+    /// The mailbox, a star, a label, and the beginning of an answer.
+    async fn mail(&self) -> anyhow::Result<()> {
+        // Messages that are there already are passed over: bringing them needs no key, and the times in them change.
+        let mailbox = mail::mailbox(Clock::system().now());
+        let request = self.client.post(format!("{}/emails/import?name=demo.mbox", self.base)).bearer_auth(&self.token);
+        let answer = request.header("Content-Type", "application/mbox").body(mailbox).send().await;
+        let answer = answer.context("the demo's mailbox got no answer")?;
+        let (status, text) = (answer.status(), answer.text().await.context("the demo's mailbox got half an answer")?);
+        let import: Value = serde_json::from_str(&text).unwrap_or_default();
+        let id = expect(status, &import, "/emails/import")?["id"].as_str().unwrap_or_default().to_owned();
+        let begun = Instant::now();
+        while self.get(&format!("/emails/imports/{id}")).await?["status"] != "complete" {
+            if begun.elapsed() > PATIENCE {
+                bail!("the demo's mailbox is not taken in: see the log");
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        for (subject, verb, body) in [
+            (mail::STARRED, "star", json!({})),
+            (mail::LABELLED, "label", json!({ "label": "work" })),
+            (mail::ANSWERED, "read", json!({})),
+        ] {
+            let Some(id) = self.email(subject).await? else { bail!("the demo's message «{subject}» is not there") };
+            self.post(&format!("/emails/{id}/{verb}"), &body, &format!("{verb} {subject}")).await?;
+            if subject == mail::ANSWERED {
+                let draft = json!({
+                    "reply_to_email_id": id, "to": [{ "email": "ada@analytical.example", "name": "Ada Wren" }],
+                    "subject": format!("Re: {subject}"), "body": "I bring the carriage to Bob on Thursday.",
+                });
+                self.post("/emails/drafts", &draft, "draft").await?;
+            }
+        }
         Ok(())
+    }
+
+    /// The e-mail with this subject, once it can be read.
+    async fn email(&self, subject: &str) -> anyhow::Result<Option<String>> {
+        let begun = Instant::now();
+        loop {
+            let page = self.get("/emails?limit=200").await?;
+            let mut all = page["data"].as_array().into_iter().flatten();
+            let found = all.find(|email| email["subject"] == subject);
+            let found = found.and_then(|email| email["id"].as_str()).map(str::to_owned);
+            if found.is_some() || begun.elapsed() > PATIENCE {
+                return Ok(found);
+            }
+            tokio::time::sleep(LOOK).await;
+        }
     }
 
     /// Creates what is missing of these names, and gives the ids of all.

@@ -38,7 +38,7 @@ use crate::{
 const EXAMPLES: &str = "\
 Examples:
   orbit up                                  http://127.0.0.1:8000, data in .orbit
-  orbit up --demo                           with a user, lists and tasks to look at
+  orbit up --demo                           with a user, lists, tasks and a mailbox to look at
   orbit up --port 8001 --home ../other      a second one beside it
   DATABASE_URL=postgres://… NATS_URL=nats://… orbit up    with your servers
 
@@ -51,7 +51,7 @@ const LOG_LIMIT: u64 = 10_000_000;
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// Fill a workspace to look at (a user, lists, labels, tasks and sub-tasks), once
+    /// Fill a workspace to look at (a user, lists, labels, tasks and sub-tasks, a mailbox), once
     #[arg(long)]
     demo: bool,
     #[command(flatten)]

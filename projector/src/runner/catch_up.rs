@@ -3,12 +3,12 @@
 
 use std::time::{Duration, Instant};
 
-use orbit_event_store::{Log, Stored, Vault};
+use orbit_event_store::{Log, Page, Stored, Vault};
 use orbit_events::Partition;
 use sqlx::PgPool;
 use tokio::task::JoinSet;
 
-use super::{BATCH, Course, Fault, Opened, permit, permits};
+use super::{BATCH, BATCH_BYTES, Course, Fault, Opened, permit, permits};
 use crate::projection::{Registered, Tables};
 
 /// What catching up came to.
@@ -91,9 +91,10 @@ impl Batch {
         if after >= upto {
             return Ok(Self { facts: Vec::new(), upto: after, last: true });
         }
-        let limit = i64::try_from(BATCH).unwrap_or(i64::MAX);
-        let mut stored = log.partition(partition, after, upto, limit).await?;
-        let last = stored.len() < BATCH;
+        let most = |most: usize| i64::try_from(most).unwrap_or(i64::MAX);
+        let page = Page { facts: most(BATCH), bytes: most(BATCH_BYTES) };
+        let mut stored = log.page(partition, after, upto, page).await?;
+        let last = !page.is_full(&stored);
         let read = stored.last().map_or(upto, |s| s.envelope.position);
         // What is not wanted need not be opened.
         stored.retain(|s| projection.interest.wants(&s.envelope));

@@ -3,7 +3,13 @@
 //! Speed, not truth (invariant 3): it may stop, skip or lag at any time. Workers see holes by `Orbit-Previous`, and
 //! believe that nothing is missing only as far as the feed's unbroken [`Coverage`] reaches.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use async_nats::jetstream::{
     self,
@@ -22,6 +28,9 @@ use super::{BATCH, Backoff, Fault, Opened, Shared, chain};
 
 /// Facts that a worker may be behind before it has to read them from the log.
 const BACKLOG: usize = 2_048;
+/// Sealed bytes that may wait for the workers of a partition before what follows has to be read from the log: facts may be
+/// long, and workers stuck.
+const BACKLOG_BYTES: usize = 32 * 1024 * 1024;
 /// How often the server says that it is there while there is nothing to send; two missed ones end the course.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 /// How long facts may be in the log without coming over the stream before the feed attaches anew.
@@ -35,6 +44,28 @@ pub(crate) struct Delivered {
     /// Position of the partition's fact before this one.
     pub previous: i64,
     pub fact: Opened,
+    /// How long it was, sealed.
+    pub bytes: usize,
+}
+
+/// A fact that waits for workers, and takes room until the last of them has taken it.
+pub(crate) struct Waiting {
+    delivered: Delivered,
+    room: Arc<AtomicUsize>,
+}
+
+impl std::ops::Deref for Waiting {
+    type Target = Delivered;
+
+    fn deref(&self) -> &Delivered {
+        &self.delivered
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.room.fetch_sub(self.delivered.bytes, Ordering::Relaxed);
+    }
 }
 
 /// Everything from one position to another has been handed out, without a gap.
@@ -51,23 +82,33 @@ impl Coverage {
     }
 }
 
+/// Facts on their way to the workers of a partition.
+struct Channel {
+    sender: broadcast::Sender<Arc<Waiting>>,
+    /// Bytes of those that wait.
+    room: Arc<AtomicUsize>,
+}
+
 /// Where workers get facts from.
 pub(crate) struct Feed {
-    partitions: Vec<broadcast::Sender<Arc<Delivered>>>,
+    partitions: Vec<Channel>,
     coverage: watch::Sender<Option<Coverage>>,
 }
 
 impl Feed {
     pub fn new(partitions: Partitions) -> Self {
         Self {
-            partitions: partitions.all().map(|_| broadcast::channel(BACKLOG).0).collect(),
+            partitions: partitions
+                .all()
+                .map(|_| Channel { sender: broadcast::channel(BACKLOG).0, room: Arc::default() })
+                .collect(),
             coverage: watch::channel(None).0,
         }
     }
 
     /// Facts of a partition from now on. Whoever reads the head of the log *after* this misses nothing.
-    pub fn subscribe(&self, partition: Partition) -> broadcast::Receiver<Arc<Delivered>> {
-        self.sender(partition).map_or_else(|| broadcast::channel(1).1, broadcast::Sender::subscribe)
+    pub fn subscribe(&self, partition: Partition) -> broadcast::Receiver<Arc<Waiting>> {
+        self.channel(partition).map_or_else(|| broadcast::channel(1).1, |channel| channel.sender.subscribe())
     }
 
     /// What has been handed out, if the feed is attached.
@@ -82,12 +123,12 @@ impl Feed {
         reached.expect("the sender lives as long as this");
     }
 
-    fn sender(&self, partition: Partition) -> Option<&broadcast::Sender<Arc<Delivered>>> {
+    fn channel(&self, partition: Partition) -> Option<&Channel> {
         usize::try_from(partition).ok().and_then(|partition| self.partitions.get(partition))
     }
 
     fn is_wanted(&self, partition: Partition) -> bool {
-        self.sender(partition).is_some_and(|sender| sender.receiver_count() > 0)
+        self.channel(partition).is_some_and(|channel| channel.sender.receiver_count() > 0)
     }
 
     /// Says what has been handed out without a gap.
@@ -95,12 +136,17 @@ impl Feed {
         self.coverage.send_replace(Some(coverage));
     }
 
-    /// Hands a fact to the workers of its partition.
-    pub fn hand_out(&self, partition: Partition, delivered: Delivered) {
-        if let Some(sender) = self.sender(partition) {
-            // Nobody listens: whoever does later reads the log first.
-            let _ = sender.send(Arc::new(delivered));
+    /// Hands a fact to the workers of its partition, unless too much waits for them: then they have to read it from the
+    /// log, and whoever covers more must not say that this was handed out.
+    pub fn hand_out(&self, partition: Partition, delivered: Delivered) -> bool {
+        let Some(Channel { sender, room }) = self.channel(partition) else { return true };
+        if room.load(Ordering::Relaxed) > BACKLOG_BYTES {
+            return false;
         }
+        room.fetch_add(delivered.bytes, Ordering::Relaxed);
+        // Nobody listens: whoever does later reads the log first.
+        let _ = sender.send(Arc::new(Waiting { delivered, room: room.clone() }));
+        true
     }
 }
 
@@ -219,14 +265,16 @@ async fn hand_out(
         let headers = message.headers.as_ref().unwrap_or(&no_headers);
         let incoming = relay::parse(&message.subject, headers, &message.payload, info.stream_sequence)?;
         if shared.feed.is_wanted(incoming.stored.partition) {
-            places.push((incoming.stored.partition, incoming.previous));
+            places.push((incoming.stored.partition, incoming.previous, incoming.stored.data.len()));
             stored.push(incoming.stored);
         }
     }
     let opened = Stored::open_all(stored, &shared.deps.vault).await?;
-    for ((partition, previous), fact) in places.into_iter().zip(opened) {
+    for ((partition, previous, bytes), fact) in places.into_iter().zip(opened) {
         let position = super::envelope(&fact).position;
-        shared.feed.hand_out(partition, Delivered { position, previous, fact });
+        if !shared.feed.hand_out(partition, Delivered { position, previous, fact, bytes }) {
+            coverage.from = position + 1;
+        }
     }
     shared.feed.cover(*coverage);
     Ok(())

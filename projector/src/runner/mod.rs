@@ -33,6 +33,8 @@ use crate::projection::Registered;
 
 /// Most facts in one batch: one transaction, held in memory.
 pub const BATCH: usize = 500;
+/// Sealed bytes with which a batch ends, however few facts it has: what is opened takes several times as much.
+const BATCH_BYTES: usize = 16 * 1024 * 1024;
 /// Connections of the pool that batches leave alone: for the head, the keys and the readiness page.
 const SPARE_CONNECTIONS: u32 = 2;
 /// How long the database may take to answer what is quickly answered, before it counts as lost.

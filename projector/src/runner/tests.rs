@@ -65,10 +65,12 @@ impl Bench {
     }
 
     /// Hands the worker the fact at a position.
-    async fn hand_out(&self, position: i64) {
+    async fn hand_out(&self, position: i64) -> bool {
         let stored = self.world.log.at(position).await.unwrap().unwrap();
+        let bytes = stored.data.len();
         let fact = Stored::open_all(vec![stored], &self.world.vault).await.unwrap().remove(0);
-        self.shared.feed.hand_out(PARTITIONS.of(self.user), Delivered { position, previous: position - 1, fact });
+        let delivered = Delivered { position, previous: position - 1, fact, bytes };
+        self.shared.feed.hand_out(PARTITIONS.of(self.user), delivered)
     }
 
     async fn pulse(&self) {
@@ -173,6 +175,63 @@ async fn a_worker_that_lags_behind_the_feed_reads_the_log() {
     lock.rollback().await.unwrap();
     bench.sees(2_601).await;
     bench.settles_at(2_601).await;
+}
+
+#[tokio::test]
+async fn a_worker_that_is_stuck_among_long_facts_reads_those_that_found_no_room() {
+    let bench = Bench::new().await;
+    let mut lock = bench.world.database.pool().begin().await.unwrap();
+    sqlx::query("LOCK TABLE view.tasks IN ACCESS EXCLUSIVE MODE").execute(&mut *lock).await.unwrap();
+    let long = "long ".repeat(160_000);
+    let facts: Vec<_> = (0..46).map(|_| (bench.world.id(), described(&long))).collect();
+    let last = bench.world.append(bench.user, facts).await;
+    let mut taken = 0;
+    for position in 2..=last {
+        taken += usize::from(bench.hand_out(position).await);
+    }
+    // 32 MiB and one more, besides the one that the worker holds.
+    assert!((40..45).contains(&taken), "{taken} of 46 were taken");
+    lock.rollback().await.unwrap();
+    bench.pulse().await;
+    bench.sees(47).await;
+    bench.settles_at(last).await;
+    // There is room again.
+    let next = bench.append(1).await;
+    assert!(bench.hand_out(next).await);
+    bench.sees(48).await;
+}
+
+#[tokio::test]
+async fn the_log_is_read_in_batches_of_so_many_bytes() {
+    let world = World::new().await;
+    let user = world.user().await;
+    let long = "long ".repeat(160_000);
+    world.append(user, (0..46).map(|_| (world.id(), described(&long)))).await;
+    let (tasks, partition) = (projections::find("tasks").unwrap(), PARTITIONS.of(user));
+    let (mut seen, mut sizes) = (0, vec![]);
+    loop {
+        let batch = catch_up::Batch::read(&world.log, &world.vault, tasks, partition, seen, 46).await.unwrap();
+        sizes.push(batch.facts.len());
+        assert_eq!(batch.upto - seen, i64::try_from(batch.facts.len()).unwrap());
+        seen = batch.upto;
+        if batch.last {
+            break;
+        }
+    }
+    // 800,000 bytes each: with 21 of them there are 16 MiB.
+    assert_eq!((seen, sizes), (46, vec![21, 21, 4]));
+}
+
+/// A task with a long description.
+fn described(description: &str) -> orbit_events::Event {
+    match crate::world::created("Long") {
+        orbit_events::Event::Task(orbit_events::tasks::task::Event::Created(created)) => {
+            let description = Some(description.to_owned());
+            let created = orbit_events::tasks::task::Created { description, ..created };
+            orbit_events::Event::Task(created.into())
+        }
+        other => panic!("{other:?} is no task"),
+    }
 }
 
 #[tokio::test]

@@ -12,10 +12,10 @@ use tracing::{Instrument, Span};
 use uuid::Uuid;
 
 use super::{
-    BATCH, Backoff, Course, Fault, Opened, Shared,
+    BATCH, BATCH_BYTES, Backoff, Course, Fault, Opened, Shared,
     catch_up::Batch,
     chain, envelope,
-    feed::Delivered,
+    feed::Waiting,
     pulse::{Progress, Pulse},
 };
 use crate::projection::{Registered, Tables};
@@ -73,7 +73,7 @@ struct Worker<'a> {
     course: Course,
     /// Every fact of the partition up to here has been applied, or is none that the projection wants.
     seen: i64,
-    facts: broadcast::Receiver<Arc<Delivered>>,
+    facts: broadcast::Receiver<Arc<Waiting>>,
     pulses: watch::Receiver<Pulse>,
     progress: Arc<Progress>,
     /// When the checkpoint is to catch up with what was seen.
@@ -159,11 +159,11 @@ impl<'a> Worker<'a> {
     }
 
     /// Applies a fact and what else has come by now.
-    async fn take(&mut self, first: Arc<Delivered>) -> Result<ControlFlow<Hole>, Fault> {
+    async fn take(&mut self, first: Arc<Waiting>) -> Result<ControlFlow<Hole>, Fault> {
         let shared = self.shared;
         let _turn = shared.turn().await;
         let mut batch = Vec::new();
-        let mut upto = self.seen;
+        let (mut upto, mut bytes) = (self.seen, 0);
         let mut next = Some(first);
         let mut flow = ControlFlow::Continue(());
         while let Some(delivered) = next {
@@ -173,9 +173,10 @@ impl<'a> Worker<'a> {
             }
             if delivered.position > upto {
                 upto = delivered.position;
+                bytes += delivered.bytes;
                 batch.push(delivered);
             }
-            if batch.len() == BATCH {
+            if batch.len() == BATCH || bytes >= BATCH_BYTES {
                 break;
             }
             next = match self.facts.try_recv() {

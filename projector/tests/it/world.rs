@@ -100,7 +100,7 @@ impl World {
                 "INSERT INTO log.events (position, event_id, user_id, partition, category, stream_id, version, type,
                                          schema_version, data, metadata, recorded_at)
                  VALUES ($1, $2, $3, $4, split_part($6, '.', 1), $5,
-                         1 + (SELECT count(*) FROM log.events WHERE stream_id = $5), $6, 1, $7, $8, $9)",
+                         1 + (SELECT count(*) FROM log.events WHERE stream_id = $5), $6, $10, $7, $8, $9)",
             )
             .bind(position)
             .bind(event_id.0)
@@ -111,6 +111,7 @@ impl World {
             .bind(data)
             .bind(Json(metadata))
             .bind(at(position))
+            .bind(Event::types().find(|fact| fact.wire_type == wire_type).map_or(1, |fact| fact.schema_version))
             .execute(&mut *transaction)
             .await
             .unwrap();

@@ -1,15 +1,15 @@
 //! A user's facts out of the log, opened, some at a time.
 
-use orbit_event_store::{Selection, Stored};
+use orbit_event_store::{Page, Selection, Stored};
 use orbit_events::Recorded;
 use orbit_platform::problem::ApiError;
 use orbit_projector::runner::Opened;
 
 use super::{FACTS_AT_MOST, Facts, TOO_MUCH_PAST, explain};
 
-/// Facts read at once: ten megabytes or so. While the database folds some, the next ones are read and opened; but rows
-/// that change many times within them are written once, so they are better many.
-const AT_ONCE: i64 = 5_000;
+/// Facts read at once. While the database folds some, the next ones are read and opened; but rows that change many times
+/// within them are written once, so they are better many.
+const AT_ONCE: Page = Page { facts: 5_000, bytes: 16 * 1024 * 1024 };
 /// Facts opened before others get their turn on this thread: a millisecond or two.
 const BETWEEN_TURNS: usize = 250;
 
@@ -33,7 +33,7 @@ impl<'a> Feed<'a> {
             return Ok(Vec::new());
         }
         let mut stored = self.facts.log.of_user(self.selection, AT_ONCE).await.map_err(explain)?;
-        self.ended = i64::try_from(stored.len()).is_ok_and(|read| read < AT_ONCE);
+        self.ended = !AT_ONCE.is_full(&stored);
         if !self.ended && !self.counted {
             let count = self.facts.log.count(self.selection, FACTS_AT_MOST + 1).await.map_err(explain)?;
             if count > FACTS_AT_MOST {

@@ -12,8 +12,8 @@ use crate::{
     world::{ADA, BOB, World, at, encode},
 };
 
-/// One of each kind: 1 in the inbox, 2 read, 3 starred and archived, 4 in the trash, 5 junk, 6 put off, 7 put off once, 8
-/// with a file in a folder of Ada's own, 9 sent by her.
+/// One of each kind: 1 in the inbox, 2 read, 3 starred and archived, 4 in the trash, 5 junk, 6 put off, 7 put off once,
+/// 8 with a file in a folder of Ada's own, 9 sent by her.
 async fn world() -> World {
     let world = World::new().await.with_mailbox().await;
     world.mail(1, |_| ()).await;
@@ -172,9 +172,10 @@ async fn pages_of_every_list_add_up_to_the_whole_in_its_order() {
         world
             .mail(n, |mail| {
                 // Several were written at the same time.
-                mail.date = at("2026-11-01T00:00:00.123456Z") + chrono::TimeDelta::minutes((n / 3) as i64);
+                mail.date =
+                    at("2026-11-01T00:00:00.123456Z") + chrono::TimeDelta::minutes(i64::try_from(n / 3).unwrap());
                 mail.labels = vec!["work".to_owned()];
-                mail.text = "milk ".repeat(1 + n as usize % 4);
+                mail.text = "milk ".repeat(1 + usize::try_from(n % 4).unwrap());
             })
             .await;
         world.on_mail(n, 2, Snoozed { until: Some(at("2026-11-22T20:00:00Z")) }).await;
@@ -204,7 +205,7 @@ async fn pages_of_every_list_add_up_to_the_whole_in_its_order() {
         }
     }
     for n in 1..=12 {
-        let until = at("2026-12-01T00:00:00Z") + chrono::TimeDelta::days((n % 4) as i64);
+        let until = at("2026-12-01T00:00:00Z") + chrono::TimeDelta::days(i64::try_from(n % 4).unwrap());
         world.on_mail(n, 3, Snoozed { until: Some(until) }).await;
     }
     let whole = walk(&world, "/emails/snoozed?sort=snoozed_until", 200).await;

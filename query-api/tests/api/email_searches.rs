@@ -16,14 +16,14 @@ async fn world() -> World {
     world
         .mail(1, |mail| {
             mail.subject = Some("Lunch next week".to_owned());
-            mail.text = "Shall we have lunch? I am hungry. Carrots and soups would be fine.".to_owned();
+            "Shall we have lunch? I am hungry. Carrots and soups would be fine.".clone_into(&mut mail.text);
         })
         .await;
     world
         .mail(2, |mail| {
             mail.subject = Some("Invoice 4711".to_owned());
             mail.from = Some(address("billing@shop.example", "The Shop"));
-            mail.text = "Please pay the invoice for the lunch of last week.".to_owned();
+            "Please pay the invoice for the lunch of last week.".clone_into(&mut mail.text);
             mail.parts = vec![Part {
                 path: "2".to_owned(),
                 filename: Some("invoice.pdf".to_owned()),
@@ -42,7 +42,7 @@ async fn world() -> World {
     world
         .mail(3, |mail| {
             mail.subject = Some("Die Häuser in Köln".to_owned());
-            mail.text = "Wir haben uns drei Häuser angesehen und eine Wohnung.".to_owned();
+            "Wir haben uns drei Häuser angesehen und eine Wohnung.".clone_into(&mut mail.text);
             mail.language = Some("de".to_owned());
             mail.to = vec![address("carol@mail.example", "Carol Danvers")];
             mail.labels = vec!["moving house".to_owned(), "home".to_owned()];
@@ -75,7 +75,7 @@ async fn every_operator_does_what_it_says() {
         ("lunches", &[1, 2, 4]),
         ("carrot", &[1]),
         ("haus", &[3]),
-        ("koln", &[]),
+        ("koln", &[3]),
         ("köln", &[3]),
         ("\"next week\"", &[1]),
         ("\"week next\"", &[]),
@@ -115,7 +115,7 @@ async fn every_operator_does_what_it_says() {
         ("re: lunch", &[]),
         ("4711", &[2]),
         ("!!!", &[]),
-        ("the", &[2]),
+        ("the", &[]),
         ("'; DROP TABLE emails; --", &[]),
         ("lunch & | ! ( ) <-> \\ ' :*", &[1, 2, 4]),
     ] {

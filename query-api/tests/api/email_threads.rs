@@ -45,7 +45,30 @@ async fn threads_come_with_the_newest_first_and_any_email_names_its_own() {
     world.on_mail(3, 2, Read {}).await;
     let page = world.get(ADA, "/emails/threads").await.ok();
     assert_eq!(threads(&page), [(email_id(5).0, 2, 2), (email_id(4).0, 1, 1), (email_id(1).0, 3, 2)]);
-    assert_json_snapshot!(page["data"][2], @"");
+    assert_json_snapshot!(page["data"][2], @r#"
+    {
+      "emails": 3,
+      "first_date": "2026-11-01T13:00:00Z",
+      "has_attachments": false,
+      "id": "00000000-000e-3a11-0000-000000000001",
+      "is_starred": false,
+      "last_date": "2026-11-01T15:00:00Z",
+      "last_email_id": "00000000-000e-3a11-0000-000000000003",
+      "participants": [
+        {
+          "email": "bob@example.org",
+          "name": "Bob Builder"
+        },
+        {
+          "email": "carol@example.org",
+          "name": "Carol"
+        }
+      ],
+      "snippet": "Says 3",
+      "subject": "Talk 1",
+      "unread": 2
+    }
+    "#);
     for n in 1..=3 {
         let thread = world.get(ADA, &format!("/emails/threads/{}", email_id(n))).await;
         assert_eq!(thread.ids(), ids(&[1, 2, 3]), "oldest first");
@@ -110,7 +133,11 @@ async fn what_a_user_decides_about_threads_is_so() {
 async fn pages_of_threads_add_up_to_all_of_them() {
     let world = World::new().await.with_mailbox().await;
     for n in 1..=7 {
-        world.mail(n, |mail| mail.date = at("2026-11-01T00:00:00Z") + chrono::TimeDelta::minutes((n / 3) as i64)).await;
+        world
+            .mail(n, |mail| {
+                mail.date = at("2026-11-01T00:00:00Z") + chrono::TimeDelta::minutes(i64::try_from(n / 3).unwrap())
+            })
+            .await;
     }
     let whole = world.get(ADA, "/emails/threads").await.ids();
     assert_eq!(whole, ids(&[7, 6, 5, 4, 3, 2, 1]));

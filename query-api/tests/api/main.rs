@@ -10,6 +10,7 @@ mod documents;
 mod email_files;
 mod email_imports;
 mod email_lists;
+mod email_past;
 mod email_searches;
 mod email_threads;
 mod emails;

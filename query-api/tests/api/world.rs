@@ -65,11 +65,11 @@ pub struct World {
     position: AtomicI64,
     /// Whether facts are in the log too, and not only in the read models.
     pub logged: bool,
-    /// Where messages lie, and the directory that is.
-    pub blobs: (Blobs, TempDir),
     /// What the next facts answer.
     pub cause: Mutex<Option<EventId>>,
     life: Shutdown,
+    /// Where messages lie, and the directory that is.
+    pub blobs: (Blobs, TempDir),
 }
 
 impl Drop for World {
@@ -175,7 +175,7 @@ impl World {
         let router = serve_layers(router, &config.http);
         let (position, cause) = (AtomicI64::new(0), Mutex::new(None));
         let logged = false;
-        Self { database, nats, clock, life, openapi, signer, router, projections, pool, position, cause, logged, blobs }
+        Self { database, nats, clock, openapi, signer, router, projections, pool, position, logged, cause, life, blobs }
     }
 
     /// A partition that a user is in.

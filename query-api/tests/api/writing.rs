@@ -89,7 +89,37 @@ async fn drafts_are_listed_while_they_are_written() {
     let path = format!("/emails/drafts/{}", draft_id(1));
     let reply = world.get(ADA, &path).await;
     assert_eq!(reply.header("etag"), Some("\"2\""));
-    assert_json_snapshot!(reply.ok(), @"");
+    assert_json_snapshot!(reply.ok(), @r#"
+    {
+      "attachments": [
+        "00000000-0000-0000-0000-000000000af1"
+      ],
+      "bcc": [
+        {
+          "email": "eve@example.org",
+          "name": null
+        }
+      ],
+      "body": "At noon?",
+      "cc": [],
+      "connection_id": null,
+      "created_at": "2026-11-22T20:29:00Z",
+      "created_by": "agent",
+      "id": "00000000-0000-d4af-0000-000000000001",
+      "reply_to_email_id": "00000000-000e-3a11-0000-000000000001",
+      "status": "pending",
+      "subject": "Edited",
+      "submission_id": null,
+      "to": [
+        {
+          "email": "bob@example.org",
+          "name": "Bob"
+        }
+      ],
+      "updated_at": "2026-11-22T20:33:00Z",
+      "version": 2
+    }
+    "#);
     assert_eq!(world.get_with(ADA, &path, &[("if-none-match", "\"2\"")]).await.status, 304);
     assert_eq!(world.get_with(ADA, &path, &[("if-none-match", "\"1\"")]).await.status, 200);
     let sent = world.get(ADA, &format!("/emails/drafts/{}", draft_id(3))).await.ok();
@@ -108,7 +138,46 @@ async fn what_is_sent_tells_how_far_it_is() {
     let path = format!("/emails/submissions/{}", submission_id(1));
     let reply = world.get(ADA, &path).await;
     assert_eq!(reply.header("etag"), Some("\"2\""));
-    assert_json_snapshot!(reply.ok(), @"");
+    assert_json_snapshot!(reply.ok(), @r#"
+    {
+      "attempts": 0,
+      "bcc": [
+        {
+          "email": "eve@example.org",
+          "name": null
+        }
+      ],
+      "bounced": false,
+      "cc": [],
+      "connection_id": null,
+      "created_at": "2026-11-22T20:29:00Z",
+      "created_by": "user",
+      "draft_id": "00000000-0000-d4af-0000-000000000001",
+      "failure_code": null,
+      "failure_detail": null,
+      "from": {
+        "email": "ada@example.org",
+        "name": "Ada"
+      },
+      "hold_until": "2026-11-22T20:28:10Z",
+      "id": "00000000-0000-005b-0000-000000000001",
+      "message_id": "1@sent.example",
+      "next_attempt_at": "2026-11-22T20:28:10Z",
+      "results": [],
+      "scheduled": false,
+      "sent_at": null,
+      "status": "held",
+      "subject": "Lunch?",
+      "to": [
+        {
+          "email": "bob@example.org",
+          "name": "Bob"
+        }
+      ],
+      "updated_at": "2026-11-22T20:29:00Z",
+      "version": 2
+    }
+    "#);
     world.submission(1, 3, submission::Attempted { attempt: 1, lease_until: at("2026-11-22T20:40:00Z") }).await;
     let answer = Recipient { email: "bob@example.org".to_owned(), accepted: true, code: Some(250), detail: None };
     let sent = submission::Sent { sent_at: at("2026-11-22T20:30:00Z"), recipients: vec![answer], found_in_sent: false };
@@ -142,7 +211,17 @@ async fn uploads_are_there_until_they_are_thrown_away() {
     let path = format!("/emails/attachments/{FILE}");
     let reply = world.get(ADA, &path).await;
     assert_eq!(reply.header("etag"), Some("\"1\""));
-    assert_json_snapshot!(reply.ok(), @"");
+    assert_json_snapshot!(reply.ok(), @r#"
+    {
+      "content_type": "application/pdf",
+      "created_at": "2026-11-22T20:28:00Z",
+      "filename": "menu.pdf",
+      "id": "00000000-0000-0000-0000-000000000af1",
+      "sha256": "abababababababababababababababababababababababababababababababab",
+      "size": 100,
+      "version": 1
+    }
+    "#);
     assert_eq!(world.get(ADA, "/emails/attachments").await.ids(), [FILE.0]);
     assert_eq!(world.get_with(ADA, &path, &[("if-none-match", "\"1\"")]).await.status, 304);
     assert_eq!(get(&world, BOB, &path).await, 404);

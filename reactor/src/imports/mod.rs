@@ -90,12 +90,12 @@ impl Fault {
 
 async fn attend(deps: &Deps, ingest: &Ingest, import: &Import, worker: Uuid, shutdown: &Shutdown) {
     let imports = deps.store.imports();
-    let worked = tokio::select! {
+    let outcome = tokio::select! {
         // Aside from the stack: the steps of a job take some space.
-        worked = Box::pin(work(deps, ingest, import, worker)) => Some(worked),
+        done = Box::pin(work(deps, ingest, import, worker)) => Some(done),
         () = shutdown.cancelled() => None,
     };
-    let end = match worked {
+    let end = match outcome {
         Some(Ok(end)) => end,
         Some(Err(fault)) if fault.is_of_the_forgotten() => {
             // It came in while its user was being forgotten.

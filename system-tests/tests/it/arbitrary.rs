@@ -23,6 +23,7 @@ use uuid::Uuid;
 
 use crate::{
     document::{Operation, operations},
+    two_users::bring_email,
     world::{Answer, Session, World},
 };
 
@@ -259,6 +260,10 @@ async fn belongings(world: &World, of: &Session) -> BTreeMap<String, Uuid> {
         all.insert(collection.to_owned(), make(path, body).await);
     }
     all.extend(world.begin_mail(of).await.map(|(collection, id)| (collection.to_owned(), id)));
+    let (import, email) = bring_email(world, of).await;
+    // A thread is known by each of its e-mails.
+    all.extend([("imports", import), ("emails", email), ("threads", email)].map(|(name, id)| (name.to_owned(), id)));
+    all.insert("parts".to_owned(), Uuid::nil());
     let export = world.post("/auth/me/export").by(of).send().await.expect(202).id();
     all.insert("exports".to_owned(), export);
     all.insert("devices".to_owned(), of.login());

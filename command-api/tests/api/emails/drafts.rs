@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{connection, email_in, inbox, upload};
+use super::{connection, email_in, inbox, sending_account, upload};
 use crate::common::{Api, id, nobody};
 
 #[tokio::test]
@@ -11,39 +11,39 @@ async fn a_draft_is_begun_with_nothing_changed_and_thrown_away() {
     let ada = api.register("ada@example.org").await;
     let place = inbox(&api, &ada).await;
     let email = email_in(&api, &ada, place).await;
-    let account = connection(&api, &ada, "smtp", "ada@example.org").await;
+    let account = sending_account(&api, &ada).await;
     let file = upload(&api, &ada, "a.txt", "a").await.body;
     let made = api.post("/emails/drafts").by(&ada).json(&json!({})).send().await.expect(201);
     assert_eq!((&made.body["subject"], &made.body["to"]), (&json!(""), &json!([])));
     assert_eq!((&made.body["status"], &made.body["created_by"]), (&json!("pending"), &json!("user")));
     let path = format!("/emails/drafts/{}", id(&made.body));
     assert_eq!(made.text("location"), format!("/api/v1{path}"));
-    let patch = |body: Value| api.patch(&path).by(&ada).json(&body);
+    let change = |body: Value| api.patch(&path).by(&ada).json(&body);
     let whole = json!({
         "to": ["grace@example.org", {"email": "Grace@example.org", "name": "Grace"}, {"email": "alan@example.org", "name": " "}],
         "cc": [{"email": "kurt@example.org", "name": "Kurt"}], "bcc": [], "subject": " Tickets ", "body": "a\nb",
         "attachments": [file["id"], file["id"]], "reply_to_email_id": email, "connection_id": account
     });
-    let changed = patch(whole.clone()).send().await.expect(200);
+    let changed = change(whole.clone()).send().await.expect(200);
     let bare = |email: &str| json!({"email": email, "name": null});
     assert_eq!(changed.body["to"], json!([bare("grace@example.org"), bare("alan@example.org")]));
     assert_eq!(changed.body["cc"], json!([{"email": "kurt@example.org", "name": "Kurt"}]));
     assert_eq!((&changed.body["subject"], &changed.body["attachments"]), (&json!("Tickets"), &json!([file["id"]])));
     assert_eq!((&changed.body["reply_to_email_id"], &changed.body["connection_id"]), (&json!(email), &json!(account)));
     let version = changed.text("etag");
-    assert_eq!(patch(whole).send().await.expect(200).text("etag"), version);
-    patch(json!({"subject": "x"})).header("if-match", "\"1\"").send().await.refused(412, "precondition_failed");
+    assert_eq!(change(whole).send().await.expect(200).text("etag"), version);
+    change(json!({"subject": "x"})).header("if-match", "\"1\"").send().await.refused(412, "precondition_failed");
     let cleared = json!({
         "to": null, "cc": null, "bcc": null, "subject": null, "body": null, "attachments": null, "reply_to_email_id": null,
         "connection_id": null
     });
-    let cleared = patch(cleared).send().await.expect(200).body;
+    let cleared = change(cleared).send().await.expect(200).body;
     for field in ["to", "cc", "bcc", "subject", "body", "attachments", "reply_to_email_id", "connection_id"] {
         assert_eq!(cleared[field], made.body[field], "{field}");
     }
     api.delete(&path).by(&ada).send().await.expect(204);
     api.delete(&path).by(&ada).send().await.expect(204);
-    patch(json!({"subject": "x"})).send().await.refused(410, "draft_discarded");
+    change(json!({"subject": "x"})).send().await.refused(410, "draft_discarded");
     api.post(&format!("{path}/send")).by(&ada).send().await.refused(410, "draft_discarded");
     api.stop().await;
 }
@@ -96,7 +96,7 @@ async fn a_draft_names_what_is_there_and_ones_own_when_it_names_it() {
     let (ada, bob) = (api.register("ada@example.org").await, api.register("bob@example.org").await);
     let place = inbox(&api, &bob).await;
     let (their_email, their_file) = (email_in(&api, &bob, place).await, upload(&api, &bob, "b.txt", "b").await.body);
-    let their_account = connection(&api, &bob, "smtp", "bob@example.org").await;
+    let their_account = sending_account(&api, &bob).await;
     let mailbox = connection(&api, &ada, "imap", "ada@example.org").await;
     let facts = api.facts().await;
     for (body, field, code) in [

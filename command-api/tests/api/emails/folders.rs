@@ -9,8 +9,8 @@ use crate::common::{Api, id};
 async fn a_folder_is_made_and_takes_emails() {
     let api = Api::new().await;
     let (ada, bob) = (api.register("ada@example.org").await, api.register("bob@example.org").await);
-    let make = |name: &str| api.post("/emails/folders").by(&ada).json(&json!({ "name": name })).send();
-    let made = make(" Travel/2026 ").await.expect(201);
+    let create = |name: &str| api.post("/emails/folders").by(&ada).json(&json!({ "name": name })).send();
+    let made = create(" Travel/2026 ").await.expect(201);
     assert_eq!((&made.body["path"], &made.body["name"]), (&json!("Travel/2026"), &json!("2026")));
     assert_eq!((&made.body["role"], &made.body["connection_id"]), (&json!("other"), &json!(null)));
     assert_eq!(made.text("location"), format!("/api/v1/emails/folders/{}", id(&made.body)));
@@ -19,7 +19,7 @@ async fn a_folder_is_made_and_takes_emails() {
     let body = json!({"folder_id": id(&made.body)});
     let moved = api.post(&format!("/emails/{email}/move")).by(&ada).json(&body).send().await.expect(200);
     assert_eq!(moved.body["folder"], "Travel/2026");
-    make("Travel/2026").await.refused(409, "folder_name_taken").names(&[("/name", "folder_name_taken")]);
+    create("Travel/2026").await.refused(409, "folder_name_taken").names(&[("/name", "folder_name_taken")]);
     let theirs = api.post("/emails/folders").by(&bob).json(&json!({"name": "Travel/2026"})).send().await.expect(201);
     assert_ne!(theirs.body["id"], made.body["id"]);
     api.stop().await;

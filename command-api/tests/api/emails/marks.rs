@@ -72,7 +72,7 @@ async fn an_email_goes_into_the_trash_comes_back_and_is_deleted_only_from_there(
 async fn what_came_in_as_trash_or_archived_comes_out_into_the_inbox_of_its_account() {
     let api = Api::new().await;
     let ada = api.register("ada@example.org").await;
-    let account = Some(uuid::Uuid::now_v7());
+    let account = Some(orbit_platform::ids::new_event_id());
     inbox(&api, &ada).await;
     let theirs = folder(&api, &ada, account, "INBOX", Role::Inbox).await;
     for (role, back) in [(Role::Trash, "restore"), (Role::Archive, "unarchive")] {
@@ -94,24 +94,24 @@ async fn a_patch_changes_several_marks_at_once_within_its_rules() {
     let ada = api.register("ada@example.org").await;
     let place = inbox(&api, &ada).await;
     let email = email_in(&api, &ada, place).await;
-    let patch = |body: Value| api.patch(&format!("/emails/{email}")).by(&ada).json(&body);
+    let change = |body: Value| api.patch(&format!("/emails/{email}")).by(&ada).json(&body);
     let body =
         json!({"is_read": true, "is_starred": true, "is_archived": true, "labels": ["work", " travel ", "work"]});
-    let changed = patch(body.clone()).send().await.expect(200);
+    let changed = change(body.clone()).send().await.expect(200);
     assert_eq!(changed.body["labels"], json!(["travel", "work"]));
     assert_eq!((&changed.body["is_read"], &changed.body["folder"]), (&json!(true), &json!("archive")));
     let version = changed.text("etag");
-    assert_eq!(patch(body).send().await.expect(200).text("etag"), version);
-    patch(json!({"is_read": false})).header("if-match", "\"1\"").send().await.refused(412, "precondition_failed");
-    patch(json!({"is_read": false})).header("if-match", &version).send().await.expect(200);
-    assert_eq!(patch(json!({"labels": null})).send().await.expect(200).body["labels"], json!([]));
+    assert_eq!(change(body).send().await.expect(200).text("etag"), version);
+    change(json!({"is_read": false})).header("if-match", "\"1\"").send().await.refused(412, "precondition_failed");
+    change(json!({"is_read": false})).header("if-match", &version).send().await.expect(200);
+    assert_eq!(change(json!({"labels": null})).send().await.expect(200).body["labels"], json!([]));
     let facts = api.facts().await;
     let shown = api.patch(&format!("/emails/{email}?dry_run=true")).by(&ada).json(&json!({"is_starred": false}));
     assert_eq!(shown.send().await.expect(200).body["facts"][0]["type"], "emails.unstarred");
     let many: Vec<_> = (0..51).map(|n| n.to_string()).collect();
-    patch(json!({"labels": many})).send().await.refused(422, "validation_failed").names(&[("/labels", "too_many")]);
+    change(json!({"labels": many})).send().await.refused(422, "validation_failed").names(&[("/labels", "too_many")]);
     let bad = json!({"is_read": null, "is_starred": "yes", "labels": ["", "a\nb"], "subject": "x"});
-    patch(bad).send().await.refused(400, "invalid_request").names(&[
+    change(bad).send().await.refused(400, "invalid_request").names(&[
         ("/subject", "unknown_field"),
         ("/is_read", "null"),
         ("/is_starred", "wrong_type"),

@@ -56,7 +56,7 @@ where
         context: Context { now: api.clock.now(), user_id: user(of), actor },
         metadata: Metadata {
             actor,
-            correlation_id: Uuid::now_v7(),
+            correlation_id: orbit_platform::ids::new_event_id(),
             causation_id: None,
             session_id: None,
             traceparent: None,
@@ -126,6 +126,11 @@ pub async fn connection(api: &Api, of: &Session, kind: &str, username: &str) -> 
     id(&api.post("/connections").by(of).json(&body).send().await.expect(201).body).to_owned()
 }
 
+/// An account of somebody's to send through.
+pub async fn sending_account(api: &Api, of: &Session) -> String {
+    connection(api, of, "smtp", "ada@example.org").await
+}
+
 /// An API token with these scopes.
 pub async fn token(api: &Api, of: &Session, scopes: &[&str]) -> String {
     let body = serde_json::json!({"name": "t", "scopes": scopes});
@@ -140,7 +145,7 @@ pub async fn send(api: &Api, of: &Session, key: &str, body: &Value) -> Answer {
 
 /// A message of somebody's that is going to be sent, through an account of its own.
 pub async fn submission(api: &Api, of: &Session) -> String {
-    let account = connection(api, of, "smtp", "ada@example.org").await;
+    let account = sending_account(api, of).await;
     let body = serde_json::json!({"to": ["grace@example.org"], "subject": "Tickets", "connection_id": account});
     id(&send(api, of, &account, &body).await.expect(202).body).to_owned()
 }

@@ -11,7 +11,7 @@ use crate::common::{Api, nobody};
 async fn an_email_goes_to_a_folder_by_its_id_or_by_what_it_is_for() {
     let api = Api::new().await;
     let ada = api.register("ada@example.org").await;
-    let account = Some(uuid::Uuid::now_v7());
+    let account = Some(orbit_platform::ids::new_event_id());
     let home = a_folder(&api, &ada, account, "INBOX", Role::Inbox).await;
     let junk = a_folder(&api, &ada, account, "Spam", Role::Junk).await;
     // Further down, and in another account: neither is meant.
@@ -43,7 +43,7 @@ async fn an_email_goes_nowhere_where_there_is_no_folder_of_its_account() {
     let (ada, bob) = (api.register("ada@example.org").await, api.register("bob@example.org").await);
     let home = inbox(&api, &ada).await;
     let email = email_in(&api, &ada, home).await;
-    let elsewhere = a_folder(&api, &ada, Some(uuid::Uuid::now_v7()), "Travel", Role::Other).await;
+    let elsewhere = a_folder(&api, &ada, Some(orbit_platform::ids::new_event_id()), "Travel", Role::Other).await;
     let removed = a_folder(&api, &ada, None, "Old", Role::Other).await;
     decide::<Folder>(&api, &ada, removed.folder_id.0, folder::Command::Remove).await;
     let foreign = inbox(&api, &bob).await;

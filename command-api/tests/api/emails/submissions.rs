@@ -120,7 +120,7 @@ async fn race_to_begin(api: &Api, of: &crate::common::Session, id: Uuid) -> Begu
         context: Context { now, user_id: user(of), actor },
         metadata: Metadata {
             actor,
-            correlation_id: Uuid::now_v7(),
+            correlation_id: orbit_platform::ids::new_event_id(),
             causation_id: None,
             session_id: None,
             traceparent: None,

@@ -19,6 +19,11 @@ const STEMS_KEPT: usize = 4;
 /// E-mails whose words are made before others get their turn on this thread: a millisecond or less.
 const BETWEEN_TURNS: usize = 8;
 
+/// So many e-mails at once are an import. What is added to the index of words waits in a list then until there is more of
+/// it than usual: the more there is to be sorted in together, the less each word costs. The next e-mail that comes alone
+/// empties the list, which a search has to read through.
+const MANY: usize = 100;
+
 /// The words of e-mails, in the same order.
 pub(super) async fn make(emails: &[Arrived<'_>]) -> Vec<String> {
     let mut stems = STEMS.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
@@ -61,6 +66,15 @@ pub(super) async fn store(
         emails.iter().zip(words).filter(|(e, _)| written.contains(&e.row.id)).map(|(e, words)| (e, &**words)).collect();
     if rows.is_empty() {
         return Ok(());
+    }
+    if rows.len() >= MANY {
+        sqlx::query!(
+            r#"SELECT set_config('gin_pending_list_limit', '32MB', true) AS "limit",
+                      set_config('work_mem', '96MB', true) AS "memory""#
+        )
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(ApplyFault::database("make room for words of e-mails"))?;
     }
     sqlx::query!(
         "INSERT INTO email_words AS w (email_id, user_id, date, words, version)

@@ -60,8 +60,8 @@ impl Content {
         response
     }
 
-    /// 200 or 206 with these bytes. The first piece is read before the answer begins, so that what can go wrong is still an
-    /// answer of its own.
+    /// 200 or 206 with these bytes. The first piece is read before the answer begins, so that what can go wrong is
+    /// still an answer of its own.
     pub async fn answer(&self, range: Option<Range<u64>>, mut pieces: Pieces) -> Result<Response, ApiError> {
         let first = pieces.try_next().await.map_err(explain)?;
         let pieces = stream::iter(first.map(Ok)).chain(pieces.inspect_err(|fault| {
@@ -161,7 +161,8 @@ pub async fn pieces_of(stored: &Stored, part: &Part, range: Range<u64>) -> Resul
     })
 }
 
-/// Decodes as it comes. What is before the range is decoded and dropped: where a byte lies tells only who has read so far.
+/// Decodes as it comes. What is before the range is decoded and dropped: where a byte lies tells only who has read so
+/// far.
 fn decoded(
     encoded: impl Stream<Item = Result<Bytes, Fault>> + Send + 'static,
     encoding: mime::Encoding,

@@ -1,5 +1,5 @@
-//! `GET /emails/{id}/raw`, `/emails/{id}/parts/{path}`, `/emails/{id}/attachments/{n}`: messages and their files, as they
-//! came.
+//! `GET /emails/{id}/raw`, `/emails/{id}/parts/{path}`, `/emails/{id}/attachments/{n}`: messages and their files, as
+//! they came.
 
 use axum::response::Response;
 use orbit_events::emails::{BlobRef, Part};

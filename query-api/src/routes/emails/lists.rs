@@ -42,9 +42,9 @@ pub struct Listed {
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "it documents the parameters, which are read one by one")]
 pub struct EmailWords {
-    /// Words in subject, names and text: all of them, "phrases", OR, -not; the last one may be the beginning of a word. And
-    /// `from:`, `to:`, `subject:`, `has:attachment`, `in:` (a role, `anywhere` or the name of a folder), `before:` and
-    /// `after:` (days), `is:` (`read`, `unread`, `starred`, `snoozed`), `label:`
+    /// Words in subject, names and text: all of them, "phrases", OR, -not; the last one may be the beginning of a word.
+    /// And `from:`, `to:`, `subject:`, `has:attachment`, `in:` (a role, `anywhere` or the name of a folder), `before:`
+    /// and `after:` (days), `is:` (`read`, `unread`, `starred`, `snoozed`), `label:`
     #[param(max_length = 500, example = "lunch from:bob is:unread", nullable = false)]
     q: Option<String>,
 }
@@ -54,8 +54,9 @@ pub struct EmailWords {
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "it documents the parameters, which are read one by one")]
 pub struct EmailParameters {
-    /// `-date` (newest first, the default), `date`, or with `q` also `relevance` (the default then: the best of the newest
-    /// 400 that were found; by date there is no such end). Among what is put off also `snoozed_until` (the default there)
+    /// `-date` (newest first, the default), `date`, or with `q` also `relevance` (the default then: the best of the
+    /// newest 400 that were found; by date there is no such end). Among what is put off also `snoozed_until` (the
+    /// default there)
     #[param(example = "-date", nullable = false)]
     sort: Option<String>,
     /// The most e-mails on the page
@@ -85,10 +86,11 @@ async fn answer(reader: &Reader<Emails>, query: Query, about: About) -> Result<S
     Ok(Snapshot { as_of, body })
 }
 
-/// The caller's e-mails, newest first unless `sort` or `q` say otherwise. Without `folder` (or `in:` in `q`) those in the
-/// trash, in junk and put off until later are left out.
+/// The caller's e-mails, newest first unless `sort` or `q` say otherwise. Without `folder` (or `in:` in `q`) those in
+/// the trash, in junk and put off until later are left out.
 #[utoipa::path(
-    get, path = "/emails", tag = "emails", operation_id = "list_emails", params(EmailFilters, EmailWords, EmailParameters),
+    get, path = "/emails", tag = "emails", operation_id = "list_emails",
+    params(EmailFilters, EmailWords, EmailParameters),
     responses((status = 200, description = "A page of e-mails", body = Page<Listed>))
 )]
 pub async fn all(reader: Reader<Emails>, query: Query) -> Result<Snapshot<Page<Listed>>, ApiError> {

@@ -1,9 +1,9 @@
 //! Queries of the emails context: e-mails, what is in them, searches; threads, folders, labels; drafts, what is being
 //! sent, uploads.
 //!
-//! Reading order: `view` (an e-mail in a list) · `asked` (what lists can be asked for) · `question` and `statement` (their
-//! order, their SQL) · `lists` and `search` (their routes) · `whole`, `one` and `html` (an e-mail whole) · `stored`, `range`,
-//! `content` and `files` (bytes as they came) · the others.
+//! Reading order: `view` (an e-mail in a list) · `asked` (what lists can be asked for) · `question` and `statement`
+//! (their order, their SQL) · `lists` and `search` (their routes) · `whole`, `one` and `html` (an e-mail whole) ·
+//! `stored`, `range`, `content` and `files` (bytes as they came) · the others.
 
 mod asked;
 mod content;

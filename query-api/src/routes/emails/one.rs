@@ -27,8 +27,9 @@ macro_rules! one {
         sqlx::query!(
             "SELECT "
                 + $columns
-                + r#", e.received_at AS "received_at?", e.body_text AS "body_text?", e.text_truncated AS "text_truncated?",
- e.has_html AS "has_html?", e.in_reply_to AS "in_reply_to?: Json<Vec<String>>", e.refs AS "refs?: Json<Vec<String>>",
+                + r#", e.received_at AS "received_at?", e.body_text AS "body_text?",
+ e.text_truncated AS "text_truncated?", e.has_html AS "has_html?",
+ e.in_reply_to AS "in_reply_to?: Json<Vec<String>>", e.refs AS "refs?: Json<Vec<String>>",
  e.notes AS "notes?: Json<Vec<String>>", e.language AS "language?", e.parts AS "parts?: Json<Vec<Part>>",
  e.raw AS "raw?: Json<BlobRef>"
  FROM (SELECT coalesce((SELECT k.position FROM checkpoints k
@@ -76,7 +77,8 @@ pub async fn get(reader: Reader<Emails>, PathId(id): PathId, mut query: Query) -
     } else {
         None
     };
-    // No If-None-Match: the version is the e-mail's own, and says nothing of its thread and of what its folder is called.
+    // No If-None-Match: the version is the e-mail's own, and says nothing of its thread and of what its folder is
+    // called.
     let version = read.email.version;
     let whole: Snapshot<Whole> = Snapshot { as_of, body: read.with(html) };
     Ok(whole.tagged(version))

@@ -69,7 +69,7 @@ impl Wanted {
         }
         // Of another version, the whole is wanted.
         let is_same = self.if_range.as_deref().is_none_or(|known| known == tag);
-        match self.range.as_deref().filter(|_| is_same).and_then(|text| Asked::parse(text)) {
+        match self.range.as_deref().filter(|_| is_same).and_then(Asked::parse) {
             None => Ok(Extent::Whole),
             Some(asked) => asked.within(length).map(Extent::Part).ok_or_else(|| {
                 let detail = format!("the content has {length} bytes");

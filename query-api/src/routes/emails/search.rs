@@ -58,8 +58,8 @@ pub struct Highlights {
     pub body: Vec<Fragment>,
 }
 
-/// Searches subjects, names and texts. As `GET /emails` with `q`, which is also where filters and operators are told, with
-/// how well each e-mail fits.
+/// Searches subjects, names and texts. As `GET /emails` with `q`, which is also where filters and operators are told,
+/// with how well each e-mail fits.
 #[utoipa::path(
     get, path = "/emails/search", tag = "emails", operation_id = "search_emails",
     params(

@@ -1,7 +1,7 @@
 //! The statement behind a list of e-mails.
 //!
-//! Words are looked up first and by themselves (`found`), through the one index that knows them; the e-mails that they are
-//! in are then looked at from the newest on, until the page is full. Without words a list walks an index in its order.
+//! Words are looked up first, through the one index that knows them; the e-mails that they are in are then looked at
+//! from the newest on, until the page is full. Without words a list walks an index in its order.
 
 use orbit_domain::emails::words;
 
@@ -15,8 +15,8 @@ use crate::{
     routes::conditions::{self, Order, Sql},
 };
 
-/// E-mails that are put in order by how well they fit: the newest of those that were found. To rank one takes reading all
-/// of its words.
+/// E-mails that are put in order by how well they fit: the newest of those that were found. To rank one takes reading
+/// all of its words.
 const RANKED: usize = 400;
 /// What a word weighs: in the text, nowhere, in names, in the subject.
 const WEIGHTS: &str = "'{0.1, 0.2, 0.6, 1.0}'";
@@ -29,26 +29,22 @@ impl Question {
             Some(_) => None,
             None => words::excluded(whose.user_id, &self.asked.terms, languages),
         };
-        let parts = Parts { question: self, excluded };
+        let parts = Parts { question: self, searches: found.is_some(), excludes: excluded.is_some() };
         let mut sql = Sql::new("WITH c AS MATERIALIZED (SELECT coalesce((SELECT k.position FROM checkpoints k");
         sql.push(" WHERE k.projection = 'emails' AND k.partition = ").push_bind(whose.partition);
         // Bound here, so that the user is $2 as JOINS has it.
-        sql.push("), 0) AS as_of, ").push_bind(whose.user_id).push("::uuid AS user_id)");
-        if let Some(found) = &found {
-            // Looked up once, whatever else is asked: narrow rows, whose words stay where they are.
-            sql.push(", found AS MATERIALIZED (SELECT w.email_id AS id, w.date FROM email_words w");
-            sql.push(" WHERE w.user_id = $2 AND w.words @@ ").push_bind(found.clone()).push("::tsquery)");
-        }
+        sql.push("), 0) AS as_of, ").push_bind(whose.user_id).push("::uuid AS user_id, ");
+        sql.push_bind(found.or(excluded)).push("::tsquery AS query)");
         sql.push(" SELECT ").push(COLUMNS);
         match &self.by {
             By::Rank(_) => sql.push(", p.rank"),
             By::Column(..) => sql.push(", 0::real"),
         };
         // The text is long, and lies elsewhere: it is read only where words are shown in it.
-        sql.push(if found.is_some() { ", e.body_text, e.language, " } else { ", NULL::text, NULL::text, " });
+        sql.push(if parts.searches { ", e.body_text, e.language, " } else { ", NULL::text, NULL::text, " });
         if self.page.include_total {
-            sql.push("(SELECT count(*) FROM ");
-            sql.push(if found.is_some() { "found h JOIN emails e ON e.id = h.id" } else { "emails e" });
+            sql.push("(SELECT count(*) FROM emails e");
+            parts.push_found_emails(&mut sql);
             sql.push(" WHERE e.user_id = $2");
             parts.push_conditions(&mut sql, false);
             sql.push(")");
@@ -56,16 +52,12 @@ impl Question {
             sql.push("NULL::bigint");
         }
         sql.push(" FROM c LEFT JOIN LATERAL (");
-        match (&self.by, &found) {
-            (By::Rank(after), Some(found)) => parts.push_ranked(&mut sql, found, after.as_ref()),
-            (By::Column(order, after), Some(_)) if self.is_by_date() => {
+        match &self.by {
+            By::Rank(after) => parts.push_ranked(&mut sql, after.as_ref()),
+            By::Column(order, after) if parts.searches && self.is_by_date() => {
                 parts.push_found(&mut sql, order, after.as_ref());
             }
-            (By::Column(order, after), _) => parts.push_walk(&mut sql, order, after.as_ref(), found.is_some()),
-            // Nothing is ranked that was not found.
-            (By::Rank(_), None) => {
-                sql.push("SELECT e.id, e.date, 0::real AS rank FROM emails e WHERE false");
-            }
+            By::Column(order, after) => parts.push_walk(&mut sql, order, after.as_ref()),
         }
         sql.push(") p ON true LEFT JOIN emails e ON e.id = p.id AND e.user_id = $2").push(JOINS);
         match &self.by {
@@ -78,20 +70,26 @@ impl Question {
     }
 }
 
-/// A question, and the words that an e-mail may not have, where none are looked up.
+/// The words that are looked for, or that an e-mail may not have. Asked for, not written down: that a word is in most
+/// e-mails would make reading all of their words look cheaper than asking the index, and that takes seconds.
+const QUERY: &str = "(SELECT c.query FROM c)";
+
+/// A question, and what it asks of words.
 struct Parts<'a> {
     question: &'a Question,
-    excluded: Option<String>,
+    /// Whether words are looked up.
+    searches: bool,
+    /// Whether words may not be there, and none are looked up.
+    excludes: bool,
 }
 
 impl Parts<'_> {
     /// The newest of what was found, put in order by how well they fit.
-    fn push_ranked(&self, sql: &mut Sql, found: &str, after: Option<&Ranked>) {
-        sql.push("SELECT r.id, r.date, r.rank FROM (SELECT b.id, b.date, ts_rank(").push(WEIGHTS).push(", w.words, ");
-        sql.push_bind(found.to_owned()).push("::tsquery) AS rank FROM (");
+    fn push_ranked(&self, sql: &mut Sql, after: Option<&Ranked>) {
+        sql.push("SELECT r.id, r.date, r.rank FROM (SELECT b.id, b.date, ts_rank(").push(WEIGHTS).push(", b.words, ");
+        sql.push(QUERY).push(") AS rank FROM (");
         self.push_newest(sql);
-        sql.push(" ORDER BY h.date DESC, h.id DESC LIMIT ").push(RANKED);
-        sql.push(") b JOIN email_words w ON w.email_id = b.id) r");
+        sql.push(" ORDER BY h.date DESC, h.id DESC LIMIT ").push(RANKED).push(") b) r");
         if let Some((rank, date, id)) = after {
             sql.push(" WHERE (r.rank, r.date, r.id) < (").push_bind(*rank).push(", ").push_bind(*date);
             sql.push(", ").push_bind(*id).push(")");
@@ -109,30 +107,30 @@ impl Parts<'_> {
         sql.push(" LIMIT ").push(self.question.page.fetch());
     }
 
-    /// What was found and is as it is asked for, looked at one by one in the order of dates: the common words of a large
-    /// mailbox are in tens of thousands of e-mails, of which a page needs a handful. Without `LIMIT 1` all of them might be
-    /// joined before any is counted.
+    /// What was found and is as it is asked for, looked at one by one in the order of dates: the common words of a
+    /// large mailbox are in tens of thousands of e-mails, of which a page needs a handful. Without `LIMIT 1` all of
+    /// them might be joined before any is counted.
     fn push_newest(&self, sql: &mut Sql) {
         let way = if self.question.is_descending() { " DESC" } else { "" };
-        sql.push("SELECT h.id, h.date FROM (SELECT h.id, h.date FROM found h ORDER BY h.date").push(way);
-        sql.push(", h.id").push(way).push(") h CROSS JOIN LATERAL (SELECT FROM emails e");
+        sql.push("SELECT h.id, h.date, h.words FROM (SELECT w.email_id AS id, w.date, w.words FROM email_words w");
+        sql.push(" WHERE w.user_id = $2 AND w.words @@ ").push(QUERY).push(" ORDER BY w.date").push(way);
+        sql.push(", w.email_id").push(way).push(") h CROSS JOIN LATERAL (SELECT FROM emails e");
         sql.push(" WHERE e.id = h.id AND e.user_id = $2");
         self.push_conditions(sql, false);
         sql.push(" LIMIT 1) e WHERE true");
     }
 
     /// E-mails in the order of an index. By a label they begin in the table of those.
-    fn push_walk(&self, sql: &mut Sql, order: &Order, after: Option<&conditions::Place>, found: bool) {
-        let label = self.question.asked.labels.first().filter(|_| self.question.is_by_date() && !found);
+    fn push_walk(&self, sql: &mut Sql, order: &Order, after: Option<&conditions::Place>) {
+        let label = self.question.asked.labels.first().filter(|_| self.question.is_by_date());
         let ordered = if label.is_some() { "l" } else { "e" };
         sql.push("SELECT e.id, e.date, e.snoozed_until FROM ");
         if let Some(label) = label {
             sql.push("(SELECT m.email_id AS id, m.date FROM email_labels m WHERE m.user_id = $2 AND m.label = ");
             sql.push_bind(label.clone()).push(") l JOIN emails e ON e.id = l.id");
-        } else if found {
-            sql.push("found h JOIN emails e ON e.id = h.id");
         } else {
             sql.push("emails e");
+            self.push_found_emails(sql);
         }
         sql.push(" WHERE e.user_id = $2");
         self.push_conditions(sql, label.is_some());
@@ -143,8 +141,15 @@ impl Parts<'_> {
         sql.push(" LIMIT ").push(self.question.page.fetch());
     }
 
-    /// Conditions on an e-mail `e`. What has an index of its own is written, not bound: a plan for all values could not use
-    /// it.
+    /// Narrows e-mails `e` to those that were found, in no order.
+    fn push_found_emails(&self, sql: &mut Sql) {
+        if self.searches {
+            sql.push(" JOIN email_words w ON w.email_id = e.id AND w.user_id = $2 AND w.words @@ ").push(QUERY);
+        }
+    }
+
+    /// Conditions on an e-mail `e`. What has an index of its own is written, not bound: a plan for all values could not
+    /// use it.
     fn push_conditions(&self, sql: &mut Sql, without_first_label: bool) {
         let Question { about, asked, now, .. } = self.question;
         let mut somewhere = false;
@@ -210,9 +215,10 @@ impl Parts<'_> {
         if let Some(until) = asked.until {
             sql.push(" AND e.date < ").push_bind(until);
         }
-        if let Some(excluded) = &self.excluded {
-            sql.push(" AND NOT EXISTS (SELECT FROM email_words x WHERE x.email_id = e.id AND x.words @@ ");
-            sql.push_bind(excluded.clone()).push("::tsquery)");
+        if self.excludes {
+            // All that have them, once: to look into each e-mail's words takes longer than to read the whole list.
+            sql.push(" AND e.id NOT IN (SELECT x.email_id FROM email_words x WHERE x.user_id = $2 AND x.words @@ ");
+            sql.push(QUERY).push(")");
         }
         if asked.wants_the_impossible() {
             sql.push(" AND false");

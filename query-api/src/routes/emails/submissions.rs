@@ -72,7 +72,8 @@ pub struct Submission {
     pub bcc: Vec<Address>,
     /// One line.
     pub subject: String,
-    /// How far it is. `uncertain`: the server took it and did not say whether; nothing is sent twice without being asked.
+    /// How far it is. `uncertain`: the server took it and did not say whether; nothing is sent twice without being
+    /// asked.
     #[schema(value_type = Status)]
     pub status: String,
     /// Until when it can be taken back, while it is held.

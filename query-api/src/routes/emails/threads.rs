@@ -151,8 +151,8 @@ async fn list(db: &mut PgConnection, whose: Whose, asked: &Asked) -> sqlx::Resul
     Ok(Snapshot { as_of, body: rows.into_iter().filter_map(Row::thread).collect() })
 }
 
-/// Condition that an e-mail of a thread `t` lies there. A role is written, not bound: whether to begin at the threads or at
-/// the e-mails depends on which it is.
+/// Condition that an e-mail of a thread `t` lies there. A role is written, not bound: whether to begin at the threads
+/// or at the e-mails depends on which it is.
 fn push_place(sql: &mut Sql, place: Option<&Place>) {
     let condition = match place {
         Some(Place::Role(role)) => [" AND e.role = '", role, "'"].concat(),

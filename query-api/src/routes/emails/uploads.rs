@@ -116,7 +116,8 @@ async fn list(
     let rows = sqlx::query_as!(
         Row,
         r#"SELECT c.as_of AS "as_of!", u.id AS "id?", u.filename AS "filename?", u.content_type AS "content_type?",
-                  u.size AS "size?", u.raw AS "raw?: Json<BlobRef>", u.created_at AS "created_at?", u.version AS "version?"
+                  u.size AS "size?", u.raw AS "raw?: Json<BlobRef>", u.created_at AS "created_at?",
+                  u.version AS "version?"
            FROM (SELECT coalesce((SELECT k.position FROM checkpoints k
                                   WHERE k.projection = 'emails' AND k.partition = $1), 0) AS as_of) c
            LEFT JOIN LATERAL (
@@ -139,7 +140,8 @@ async fn find(db: &mut PgConnection, whose: Whose, id: Uuid) -> sqlx::Result<Sna
     let row = sqlx::query_as!(
         Row,
         r#"SELECT c.as_of AS "as_of!", u.id AS "id?", u.filename AS "filename?", u.content_type AS "content_type?",
-                  u.size AS "size?", u.raw AS "raw?: Json<BlobRef>", u.created_at AS "created_at?", u.version AS "version?"
+                  u.size AS "size?", u.raw AS "raw?: Json<BlobRef>", u.created_at AS "created_at?",
+                  u.version AS "version?"
            FROM (SELECT coalesce((SELECT k.position FROM checkpoints k
                                   WHERE k.projection = 'emails' AND k.partition = $1), 0) AS as_of) c
            LEFT JOIN email_uploads u ON u.id = $3 AND u.user_id = $2 LIMIT 1"#,

@@ -48,10 +48,12 @@ pub struct Recipients {
     "created_at": "2026-11-22T20:28:05Z", "updated_at": "2026-11-22T20:28:05Z", "version": 1
 }))]
 #[expect(clippy::struct_excessive_bools, reason = "each is a mark of its own")]
+#[expect(clippy::struct_field_names, reason = "an address is called an e-mail too")]
 pub struct Email {
     /// Its id.
     pub id: Uuid,
-    /// The oldest e-mail of its thread. Null where one e-mail is read as of a moment: it would take all of them to know.
+    /// The oldest e-mail of its thread. Null where one e-mail is read as of a moment: it would take all of them to
+    /// know.
     pub thread_id: Option<Uuid>,
     /// As the sender made it, without angle brackets; some messages have none.
     pub message_id: Option<String>,
@@ -77,8 +79,8 @@ pub struct Email {
     pub is_starred: bool,
     /// Whether it was put into the archive.
     pub is_archived: bool,
-    /// Where it is to be found: `inbox`, `sent`, `drafts`, `archive`, `trash` or `junk`; in a folder of the user's own, that
-    /// folder's path.
+    /// Where it is to be found: `inbox`, `sent`, `drafts`, `archive`, `trash` or `junk`; in a folder of the user's own,
+    /// that folder's path.
     pub folder: String,
     /// The folder that it lies in, also while it is archived or in the trash.
     pub folder_id: Uuid,
@@ -103,7 +105,8 @@ pub struct Email {
 }
 
 /// Hands a macro the columns of a [`Row`], of a snapshot `c`, an e-mail `e` that may be missing, its link `k` and its
-/// folder `f`; and the joins that make those. `$2` is the user. A macro, because a checked query must be made of literals.
+/// folder `f`; and the joins that make those. `$2` is the user. A macro, because a checked query must be made of
+/// literals.
 macro_rules! pieces {
     ($then:ident $($rest:tt)*) => {
         $then!(r#"c.as_of AS "as_of!", e.id AS "id?", k.thread_id AS "thread_id?", e.message_id AS "message_id?",

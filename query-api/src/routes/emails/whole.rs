@@ -40,11 +40,11 @@ pub struct Whole {
     pub text_truncated: bool,
     /// Whether there is HTML in the message.
     pub html_available: bool,
-    /// The HTML, made harmless: a piece of a page without scripts, forms and styles that load or cover anything. Null if
-    /// there is none, and where it was not said where messages lie (with `images` that is a 501).
+    /// The HTML, made harmless: a piece of a page without scripts, forms and styles that load or cover anything. Null
+    /// if there is none, and where it was not said where messages lie (with `images` that is a 501).
     pub body_html: Option<String>,
-    /// How many images were not let in, since whoever sent them would know that and when they are looked at. Each keeps its
-    /// place in `data-blocked-src`.
+    /// How many images were not let in, since whoever sent them would know that and when they are looked at. Each keeps
+    /// its place in `data-blocked-src`.
     pub blocked_images: u32,
     /// Whom it is for.
     pub to: Vec<Address>,

@@ -149,16 +149,13 @@ impl Sender {
         let pace = (self.pace.looks, self.pace.look_after);
         match sent::look(mailbox, &job.sheet.message_id, to_itself, pace).await {
             Ok(true) => {
-                let message = match attempt {
-                    Some((delivery, message)) => {
-                        self.settle(job, delivery, true).await?;
-                        Some(message.to_vec())
-                    }
-                    None => {
-                        let told = Command::Sent { recipients: vec![], found_in_sent: true };
-                        self.end(job, "sent", told).await?;
-                        self.write(job.user, &job.sheet).await.ok()
-                    }
+                let message = if let Some((delivery, message)) = attempt {
+                    self.settle(job, delivery, true).await?;
+                    Some(message.to_vec())
+                } else {
+                    let told = Command::Sent { recipients: vec![], found_in_sent: true };
+                    self.end(job, "sent", told).await?;
+                    self.write(job.user, &job.sheet).await.ok()
                 };
                 if let Some(message) = message {
                     self.keep(job, account, &message, true).await;

@@ -184,7 +184,8 @@ impl Sender {
     /// Takes an account for one message; `None` while another goes through it.
     fn take(&self, account: ConnectionId) -> Option<Taken<'_>> {
         let mut busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
-        busy.insert(account).then_some(Taken { sender: self, account })
+        // Made only if it is ours: what is dropped gives the account back.
+        busy.insert(account).then(|| Taken { sender: self, account })
     }
 }
 

@@ -1,6 +1,6 @@
 //! The worker and what it is handed: holes, repeats, disorder, lag, and what it may believe of the feed.
 
-use orbit_event_store::Stored;
+use orbit_event_store::{Page, Selection, Stored};
 use orbit_events::UserId;
 use orbit_testing::eventually;
 use tokio::sync::{Semaphore, watch};
@@ -66,8 +66,12 @@ impl Bench {
 
     /// Hands the worker the fact at a position.
     async fn hand_out(&self, position: i64) -> bool {
+        self.hand_out_as(position, 300).await
+    }
+
+    /// The same, as if the fact had so many bytes.
+    async fn hand_out_as(&self, position: i64, bytes: usize) -> bool {
         let stored = self.world.log.at(position).await.unwrap().unwrap();
-        let bytes = stored.data.len();
         let fact = Stored::open_all(vec![stored], &self.world.vault).await.unwrap().remove(0);
         let delivered = Delivered { position, previous: position - 1, fact, bytes };
         self.shared.feed.hand_out(PARTITIONS.of(self.user), delivered)
@@ -182,15 +186,13 @@ async fn a_worker_that_is_stuck_among_long_facts_reads_those_that_found_no_room(
     let bench = Bench::new().await;
     let mut lock = bench.world.database.pool().begin().await.unwrap();
     sqlx::query("LOCK TABLE view.tasks IN ACCESS EXCLUSIVE MODE").execute(&mut *lock).await.unwrap();
-    let long = "long ".repeat(160_000);
-    let facts: Vec<_> = (0..46).map(|_| (bench.world.id(), described(&long))).collect();
-    let last = bench.world.append(bench.user, facts).await;
+    let last = bench.append(46).await;
     let mut taken = 0;
     for position in 2..=last {
-        taken += usize::from(bench.hand_out(position).await);
+        taken += usize::from(bench.hand_out_as(position, 1 << 20).await);
     }
-    // 32 MiB and one more, besides the one that the worker holds.
-    assert!((40..45).contains(&taken), "{taken} of 46 were taken");
+    // 32 MiB and one more, besides what the worker holds already.
+    assert!((33..46).contains(&taken), "{taken} of 46 were taken");
     lock.rollback().await.unwrap();
     bench.pulse().await;
     bench.sees(47).await;
@@ -202,35 +204,35 @@ async fn a_worker_that_is_stuck_among_long_facts_reads_those_that_found_no_room(
 }
 
 #[tokio::test]
-async fn the_log_is_read_in_batches_of_so_many_bytes() {
+async fn the_log_is_read_in_pages_of_so_many_facts_or_bytes() {
     let world = World::new().await;
     let user = world.user().await;
-    let long = "long ".repeat(160_000);
-    world.append(user, (0..46).map(|_| (world.id(), described(&long)))).await;
-    let (tasks, partition) = (projections::find("tasks").unwrap(), PARTITIONS.of(user));
-    let (mut seen, mut sizes) = (0, vec![]);
-    loop {
-        let batch = catch_up::Batch::read(&world.log, &world.vault, tasks, partition, seen, 46).await.unwrap();
-        sizes.push(batch.facts.len());
-        assert_eq!(batch.upto - seen, i64::try_from(batch.facts.len()).unwrap());
-        seen = batch.upto;
-        if batch.last {
-            break;
+    let long = "long ".repeat(200);
+    let facts: Vec<_> =
+        (0..20).map(|n| (world.id(), crate::world::created(if n < 10 { &long } else { "short" }))).collect();
+    world.append(user, facts).await;
+    let partition = PARTITIONS.of(user);
+    let selection = |after| Selection { user_id: user.0, kinds: None, streams: None, after, upto: 20 };
+    // The first are more than a thousand bytes each, and the others some hundreds.
+    for (page, expected) in [
+        (Page { facts: 100, bytes: 3_500 }, &[3, 3, 3][..]),
+        (Page { facts: 100, bytes: 1 }, &[1, 1, 1]),
+        (Page { facts: 7, bytes: 1 << 20 }, &[7, 7, 6]),
+        (Page { facts: 100, bytes: 1 << 20 }, &[20]),
+    ] {
+        let (mut seen, mut sizes) = (0, vec![]);
+        loop {
+            let read = world.log.page(partition, seen, 20, page).await.unwrap();
+            let of_user = world.log.of_user(selection(seen), page).await.unwrap();
+            let positions = |facts: &[Stored]| facts.iter().map(|f| f.envelope.position).collect::<Vec<_>>();
+            assert_eq!(positions(&read), positions(&of_user));
+            seen = read.last().map_or(seen, |fact| fact.envelope.position);
+            sizes.push(read.len());
+            if !page.is_full(&read) {
+                break;
+            }
         }
-    }
-    // 800,000 bytes each: with 21 of them there are 16 MiB.
-    assert_eq!((seen, sizes), (46, vec![21, 21, 4]));
-}
-
-/// A task with a long description.
-fn described(description: &str) -> orbit_events::Event {
-    match crate::world::created("Long") {
-        orbit_events::Event::Task(orbit_events::tasks::task::Event::Created(created)) => {
-            let description = Some(description.to_owned());
-            let created = orbit_events::tasks::task::Created { description, ..created };
-            orbit_events::Event::Task(created.into())
-        }
-        other => panic!("{other:?} is no task"),
+        assert_eq!((seen, &sizes[..expected.len()]), (20, expected), "{page:?}");
     }
 }
 

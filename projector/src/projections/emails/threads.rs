@@ -62,8 +62,8 @@ async fn find_changed(connection: &mut PgConnection, changes: &[Change]) -> Resu
     if changes.is_empty() {
         return Ok(Vec::new());
     }
-    let changed = column(changes, |change| change.id);
-    sqlx::query_scalar!("SELECT DISTINCT thread_id FROM email_links WHERE email_id = ANY($1)", &changed)
+    let emails = column(changes, |change| change.id);
+    sqlx::query_scalar!("SELECT DISTINCT thread_id FROM email_links WHERE email_id = ANY($1)", &emails)
         .fetch_all(connection)
         .await
         .map_err(ApplyFault::database("look for threads of e-mails"))

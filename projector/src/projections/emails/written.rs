@@ -57,11 +57,11 @@ impl<'a> Arrived<'a> {
         self.received.subject.as_deref().unwrap_or_default()
     }
 
-    fn from_email(&self) -> &'a str {
+    fn sender(&self) -> &'a str {
         self.received.from.as_ref().map_or("", |from| &from.email)
     }
 
-    fn from_name(&self) -> Option<&'a str> {
+    fn sender_name(&self) -> Option<&'a str> {
         self.received.from.as_ref()?.name.as_deref()
     }
 
@@ -132,8 +132,8 @@ pub(super) async fn insert(connection: &mut PgConnection, emails: &[Arrived<'_>]
         &column(emails, |e| e.row.role()) as &[&str],
         &column(emails, |e| e.received.message_id.as_deref()) as &[Option<&str>],
         &column(emails, Arrived::subject) as &[&str],
-        &column(emails, Arrived::from_email) as &[&str],
-        &column(emails, Arrived::from_name) as &[Option<&str>],
+        &column(emails, Arrived::sender) as &[&str],
+        &column(emails, Arrived::sender_name) as &[Option<&str>],
         &column(emails, Arrived::recipients) as &[Json<Recipients<'_>>],
         &column(emails, |e| Json(&*e.received.in_reply_to)) as &[Json<&[String]>],
         &column(emails, |e| Json(&*e.received.references)) as &[Json<&[String]>],
@@ -193,8 +193,8 @@ pub(super) async fn copy(connection: &mut PgConnection, emails: &[Arrived<'_>]) 
             row.put(marks.role())?;
             row.put(received.message_id.as_deref())?;
             row.put(email.subject())?;
-            row.put(email.from_email())?;
-            row.put(email.from_name())?;
+            row.put(email.sender())?;
+            row.put(email.sender_name())?;
             row.put(email.recipients())?;
             row.put(Json(&received.in_reply_to))?;
             row.put(Json(&received.references))?;

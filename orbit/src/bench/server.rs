@@ -6,7 +6,10 @@ use anyhow::Context as _;
 use axum::{Router, http::StatusCode, middleware::from_fn_with_state, routing::post};
 use chrono::TimeDelta;
 use clap::Parser;
-use orbit_adapters::blobs::{Blobs, Location};
+use orbit_adapters::{
+    blobs::{Blobs, Location},
+    net::Roots,
+};
 use orbit_command_api::app as command_api;
 use orbit_event_store::{EventStore, Limits, Log, Vault, relay::History};
 use orbit_platform::{
@@ -108,6 +111,8 @@ impl Server {
                 nats: nats.clone(),
                 prefix: Scratch::PREFIX.to_owned(),
                 blobs: blobs.clone(),
+                // Nothing is sent here.
+                mail: orbit_reactor::Mail { roots: Roots::new(None)?, private_hosts: false },
             };
             orbit_reactor::start(work, &scratch.shutdown);
         }

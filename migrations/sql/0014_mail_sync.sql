@@ -23,7 +23,7 @@ CREATE TABLE work.mail_accounts (
 CREATE INDEX mail_accounts_due ON work.mail_accounts (next_try_at) WHERE next_try_at IS NOT NULL;
 CREATE INDEX mail_accounts_user ON work.mail_accounts (user_id);
 COMMENT ON TABLE work.mail_accounts IS 'Mailboxes elsewhere that are kept in step. Gone with the connection.';
-COMMENT ON COLUMN work.mail_accounts.settings IS 'Version of the connection''s stream: whoever works with another one begins anew.';
+COMMENT ON COLUMN work.mail_accounts.settings IS 'Version of the connection''s stream when its settings were noted: whoever works with others begins anew.';
 COMMENT ON COLUMN work.mail_accounts.next_try_at IS 'When it is to be connected with. NULL: not before its settings change, since it refused them.';
 COMMENT ON COLUMN work.mail_accounts.worker IS 'Who keeps it in step. Another one does after alive_until: this one has died.';
 

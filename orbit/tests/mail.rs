@@ -24,7 +24,8 @@ fn message(n: usize) -> String {
 }
 
 fn mbox(count: usize) -> String {
-    (0..count).map(|n| format!("From x@example.org Mon Nov 23 09:00:00 2026\r\n{}\r\n", message(n))).collect()
+    let one = |n| ["From x@example.org Mon Nov 23 09:00:00 2026\r\n", &message(n), "\r\n"].concat();
+    (0..count).map(one).collect()
 }
 
 fn import(home: &TestHome, more: &[&str]) -> Command {
@@ -96,9 +97,9 @@ async fn files_are_taken_in_beside_a_running_orbit_once_however_often_they_are_g
     let said = String::from_utf8([said.stdout, said.stderr].concat()).unwrap();
     assert!(said.contains("letter.eml: 1 messages, 1 new, 0 known, 0 refused"), "{said}");
     let all = listed(&up, &token, "", 152).await;
-    let filed: Vec<_> = all.iter().filter(|email| email["folder"] == "Old mail").collect();
-    assert_eq!(filed.len(), 1, "{all:?}");
-    assert_eq!(raw(&up, &token, filed[0]).await, message(1_000));
+    let old: Vec<_> = all.iter().filter(|email| email["folder"] == "Old mail").collect();
+    assert_eq!(old.len(), 1, "{all:?}");
+    assert_eq!(raw(&up, &token, old[0]).await, message(1_000));
 
     let said = refused(&mut import(&home, &["/nowhere.mbox"]));
     assert!(said.starts_with("cannot find /nowhere.mbox"), "{said}");

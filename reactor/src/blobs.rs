@@ -42,7 +42,7 @@ mod tests {
     #[test]
     fn a_place_is_read_back_from_what_facts_write() {
         let known = Place {
-            pack: Uuid::from_u128(7 << 76 | 41),
+            pack: Uuid::from_u128(0x7 << 76 | 0x29),
             key: 3,
             offset: 65_552,
             length: 9,

@@ -164,10 +164,10 @@ fn connection_event(first: bool, what: u8, argument: u8, text: String) -> connec
             Some(connection::Security::Starttls),
             Some(connection::Security::Plain),
         ][usize::from(argument % 4)],
-        address: (argument % 2 == 0).then(|| text.clone()),
-        display_name: (argument % 3 == 0).then(|| text.clone()),
-        imap_connection_id: (argument % 5 == 0).then(|| ConnectionId(Uuid::from_u128(argument.into()))),
-        saves_sent: (argument % 3 > 0).then_some(argument % 3 == 1),
+        address: argument.is_multiple_of(2).then(|| text.clone()),
+        display_name: argument.is_multiple_of(3).then(|| text.clone()),
+        imap_connection_id: argument.is_multiple_of(5).then(|| ConnectionId(Uuid::from_u128(argument.into()))),
+        saves_sent: (!argument.is_multiple_of(3)).then_some(argument % 3 == 1),
     };
     match (first, what % 5) {
         (true, _) => connection::Connected { kind: connection::Kind::Caldav, settings }.into(),

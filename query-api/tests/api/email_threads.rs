@@ -135,7 +135,7 @@ async fn pages_of_threads_add_up_to_all_of_them() {
     for n in 1..=7 {
         world
             .mail(n, |mail| {
-                mail.date = at("2026-11-01T00:00:00Z") + chrono::TimeDelta::minutes(i64::try_from(n / 3).unwrap())
+                mail.date = at("2026-11-01T00:00:00Z") + chrono::TimeDelta::minutes(i64::try_from(n / 3).unwrap());
             })
             .await;
     }

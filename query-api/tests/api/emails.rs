@@ -18,7 +18,7 @@ async fn lunch(world: &World) {
     world
         .mail(1, |mail| {
             mail.subject = Some("Lunch?".to_owned());
-            mail.text = "Are you\n free at noon?".to_owned();
+            "Are you\n free at noon?".clone_into(&mut mail.text);
             mail.cc = vec![address("eve@example.org", "")];
             mail.reply_to = vec![address("bob@home.example", "Bob at home")];
             mail.in_reply_to = vec!["0@example.org".to_owned()];

@@ -150,7 +150,8 @@ impl Worker {
     async fn keep(&mut self, account: &Account, pages: &Pages, pulse: &Pulse) -> Result<Infallible, End> {
         let user = UserId(account.user_id);
         let known = self.store.load::<Connection>(account.connection_id).await.map_err(failed)?;
-        let known = known.filter(|known| known.version == account.settings).ok_or(End::Lost)?;
+        // If its settings have changed since it was taken, that is noted soon, and it begins anew.
+        let known = known.ok_or(End::Lost)?;
         let present = known.state.present().ok_or(End::Lost)?;
         let server = server(present, &self.mail.roots, self.mail.private_hosts);
         metrics::counter!("orbit_imap_connections_total").increment(1);
@@ -195,9 +196,9 @@ impl Worker {
             session.tell(folders).await?;
             // What came meanwhile is seen by comparing once more; from here on the server tells.
             if let Some(inbox) = inbox
-                && session.open != Some(inbox.folder_id)
+                && session.open != Some(inbox.id)
             {
-                let inbox = session.pages.folders().await?.into_iter().find(|f| f.folder_id == inbox.folder_id);
+                let inbox = session.pages.folders().await?.into_iter().find(|f| f.id == inbox.id);
                 let Some(inbox) = inbox else { return Ok(()) };
                 session.compare(&inbox).await?;
             }
@@ -291,7 +292,7 @@ async fn watch_over(pages: &Pages, account: &Account, worker: Uuid, store: &Even
             Ok(false) => return End::Lost,
             // If this goes on, another worker takes the account, and what it does twice changes nothing.
             Err(fault) => {
-                tracing::warn!(error = &fault as &dyn std::error::Error, "a worker could not say it is alive")
+                tracing::warn!(error = &fault as &dyn std::error::Error, "a worker could not say it is alive");
             }
         }
         let now = pulse.beats();

@@ -39,25 +39,25 @@ impl Session {
         let resync = uid_validity.zip(modseq).filter(|_| self.resyncs);
         let resync = resync.map(|(uid_validity, modseq)| Resync { uid_validity, modseq, known: Uids::new() });
         let Some(selected) = self.select(folder, resync.as_ref()).await? else {
-            self.pages.folder_failed(folder.folder_id, "select").await?;
+            self.pages.folder_failed(folder.id, "select").await?;
             return Ok(false);
         };
         let mut cursor = folder.cursor;
         if uid_validity != Some(selected.uid_validity) {
-            let before = self.pages.known(folder.folder_id).await?;
-            self.pages.uids_begin_anew(folder.folder_id, selected.uid_validity).await?;
+            let before = self.pages.known(folder.id).await?;
+            self.pages.uids_begin_anew(folder.id, selected.uid_validity).await?;
             cursor = Cursor { uid_validity: Some(selected.uid_validity), uid_next: 1, modseq: None };
             if !before.is_empty() {
                 self.rematch(folder, &selected, before.len()).await?;
             }
         }
-        let known = self.pages.known(folder.folder_id).await?;
+        let known = self.pages.known(folder.id).await?;
         if !known.is_empty() {
             let difference = self.difference(folder, &selected, cursor, &known).await?;
             self.take_over(folder, &known, difference).await?;
         }
         self.take_in(folder, &selected, cursor, &known).await?;
-        self.pages.folder_is_in_step(folder.folder_id, selected.highest_modseq, self.store.clock().now()).await?;
+        self.pages.folder_is_in_step(folder.id, selected.highest_modseq, self.store.clock().now()).await?;
         Ok(true)
     }
 
@@ -67,19 +67,19 @@ impl Session {
         let all: Vec<u32> = self.client.find(&Uids::range(1..=u32::MAX)).await?.iter().collect();
         let (mut found, mut done) = (0, 0);
         for page in all.chunks(PAGE) {
-            self.pages.stage(folder.folder_id, Stage::Rematching, done, all.len() as u64).await?;
+            self.pages.stage(folder.id, Stage::Rematching, done, all.len() as u64).await?;
             let names = self.client.fetch(&page.iter().copied().collect(), Items::Names, None).await?.all().await?;
             let now = self.store.clock().now();
-            let named = names.iter().filter_map(|fetched| {
+            let claimed = names.iter().filter_map(|fetched| {
                 let id = mime::read(fetched.header.as_deref()?, now).message_id?;
                 Some((fetched.uid?, message_claim(self.cause.user, &Key::MessageId(id))))
             });
-            let (uids, claims): (Vec<_>, Vec<_>) = named.unzip();
+            let (uids, claims): (Vec<_>, Vec<_>) = claimed.unzip();
             let holders = self.store.holders(&claims).await?;
             let again = uids.into_iter().zip(holders);
             let again: Vec<Seen> =
                 again.filter_map(|(uid, email_id)| Some(Seen { uid, email_id: email_id?, flags: None })).collect();
-            self.pages.are_there(folder.folder_id, &again).await?;
+            self.pages.are_there(folder.id, &again).await?;
             found += again.len();
             done += page.len() as u64;
             self.pulse.beat();
@@ -89,7 +89,7 @@ impl Session {
             rematched: found as u64,
             missing: before.saturating_sub(found) as u64,
         };
-        self.folder_fact(folder.folder_id, Command::ObserveReset(reset)).await
+        self.folder_fact(folder.id, Command::ObserveReset(reset)).await
     }
 
     /// What differs from what is known: as the server tells, as far as it can; else all is looked at.
@@ -124,7 +124,7 @@ impl Session {
             None => {
                 let (asked, mut done): (Vec<u32>, u64) = (known.keys().copied().collect(), 0);
                 for page in asked.chunks(PAGE) {
-                    self.pages.stage(folder.folder_id, Stage::Comparing, done, asked.len() as u64).await?;
+                    self.pages.stage(folder.id, Stage::Comparing, done, asked.len() as u64).await?;
                     let uids: Uids = page.iter().copied().collect();
                     let told = self.client.fetch(&uids, Items::Flags, None).await?.all().await?;
                     let told: Vec<(u32, i16)> = told.iter().filter_map(flags).collect();
@@ -153,10 +153,10 @@ impl Session {
             let news: Vec<_> = news.map(|(seen, now)| (seen.email_id, observed(seen.flags, *now))).collect();
             self.observe(&news).await?;
             let seen: Vec<Seen> = page.iter().map(|(seen, now)| Seen { flags: Some(*now), ..*seen }).collect();
-            self.pages.are_there(folder.folder_id, &seen).await?;
+            self.pages.are_there(folder.id, &seen).await?;
         }
         for page in difference.gone.chunks(PAGE) {
-            self.pages.are_gone(folder.folder_id, page).await?;
+            self.pages.are_gone(folder.id, page).await?;
         }
         Ok(())
     }
@@ -182,12 +182,8 @@ mod tests {
 
     #[test]
     fn only_what_changed_there_is_taken_over() {
-        let (read, starred) =
-            |observed: Observed| -> (Option<bool>, Option<bool>) { (observed.read, observed.starred) }(observed(
-                Some(READ),
-                READ | STARRED,
-            ));
-        assert_eq!((read, starred), (None, Some(true)));
+        let seen = observed(Some(READ), READ | STARRED);
+        assert_eq!((seen.read, seen.starred), (None, Some(true)));
         let unknown = observed(None, READ);
         assert_eq!((unknown.read, unknown.starred), (Some(true), Some(false)));
     }

@@ -40,27 +40,27 @@ impl Session {
             there.insert(id);
             let so_already = known
                 .iter()
-                .any(|known| (known.folder_id, &known.path, known.role, known.missed) == (id, &folder.path, role, 0));
+                .any(|known| (known.id, &known.path, known.role, known.missed) == (id, &folder.path, role, 0));
             if !so_already {
                 self.folder_is_there(folder, role).await?;
             }
         }
-        for gone in known.iter().filter(|known| is_whole && !there.contains(&known.folder_id)) {
+        for gone in known.iter().filter(|known| is_whole && !there.contains(&known.id)) {
             if gone.missed < MISSED {
-                self.pages.folder_was_missed(gone.folder_id).await?;
+                self.pages.folder_was_missed(gone.id).await?;
             } else {
-                self.folder_fact(gone.folder_id, Command::Remove).await?;
-                self.pages.folder_is_gone(gone.folder_id).await?;
+                self.folder_fact(gone.id, Command::Remove).await?;
+                self.pages.folder_is_gone(gone.id).await?;
             }
         }
         let all = self.pages.folders().await?;
-        Ok(all.into_iter().filter(|folder| there.contains(&folder.folder_id)).collect())
+        Ok(all.into_iter().filter(|folder| there.contains(&folder.id)).collect())
     }
 
     /// A folder for this, which is made if there is none; `None` if the server does not make one.
     pub async fn folder_for(&mut self, folders: &[Folder], role: Role) -> Result<Option<FolderId>, Fault> {
         if let Some(folder) = folders.iter().find(|folder| folder.role == role) {
-            return Ok(Some(folder.folder_id));
+            return Ok(Some(folder.id));
         }
         let name = match role {
             Role::Archive => "Archive",

@@ -44,12 +44,12 @@ impl Session {
         let found = self.client.find(&Uids::range(cursor.uid_next..=u32::MAX)).await?;
         let new: Vec<u32> = found.iter().filter(|uid| !known.contains_key(uid)).collect();
         let mut done = 0;
-        self.pages.stage(folder.folder_id, Stage::Fetching, done, new.len() as u64).await?;
+        self.pages.stage(folder.id, Stage::Fetching, done, new.len() as u64).await?;
         for page in new.chunks(PAGE) {
             self.take_in_page(folder, selected.uid_validity, page).await?;
             done += page.len() as u64;
             let next = page.last().map_or(cursor.uid_next, |last| last.saturating_add(1));
-            self.pages.taken_in_below(folder.folder_id, next, done).await?;
+            self.pages.taken_in_below(folder.id, next, done).await?;
         }
         Ok(())
     }
@@ -87,7 +87,7 @@ impl Session {
         let taken: Vec<((u32, i16), Taken)> = taken.collect();
         let seen =
             taken.iter().map(|((uid, flags), taken)| Seen { uid: *uid, email_id: taken.email_id, flags: Some(*flags) });
-        self.pages.are_there(folder.folder_id, &seen.collect::<Vec<_>>()).await?;
+        self.pages.are_there(folder.id, &seen.collect::<Vec<_>>()).await?;
         let (new, known): (Vec<_>, Vec<_>) =
             taken.into_iter().partition(|(_, taken)| matches!(taken.outcome, Outcome::Created | Outcome::Back));
         self.created += new.len() as u64;
@@ -138,7 +138,7 @@ fn message(
     let origin = Origin::Connection { connection_id, uid, uid_validity, email_id: fetched.email_id };
     let incoming = Incoming {
         raw: fetched.body?,
-        place: Where { folder_id: folder.folder_id, role: folder.role },
+        place: Where { folder_id: folder.id, role: folder.role },
         is_read: flags & READ != 0,
         is_starred: flags & STARRED != 0,
         labels: vec![],

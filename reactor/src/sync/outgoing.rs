@@ -122,13 +122,13 @@ impl Session {
         let Some((folder_id, seen)) = places.first() else { return Ok(Told::Yes) };
         // One that was made just now is not among the folders.
         let known = self.pages.folders().await?;
-        let Some(target) = known.iter().find(|folder| folder.folder_id == wanted) else { return Ok(Told::Yes) };
+        let Some(target) = known.iter().find(|folder| folder.id == wanted) else { return Ok(Told::Yes) };
         if !self.opens(&known, *folder_id).await? {
             return Ok(Told::NotYet);
         }
-        let placed = self.client.move_to(&one(seen.uid), &target.path).await?;
-        let placed = placed.filter(|placed| target.cursor.uid_validity == Some(placed.uid_validity));
-        if let Some(uid) = placed.and_then(|placed| placed.uids.iter().next()) {
+        let told = self.client.move_to(&one(seen.uid), &target.path).await?;
+        let told = told.filter(|now| target.cursor.uid_validity == Some(now.uid_validity));
+        if let Some(uid) = told.and_then(|now| now.uids.iter().next()) {
             self.pages.was_taken_away(*folder_id, seen.uid).await?;
             self.pages.are_there(wanted, &[Seen { uid, ..*seen }]).await?;
         } else {
@@ -142,11 +142,11 @@ impl Session {
     async fn home_there(&mut self, folders: &[Folder], present: &Present) -> Result<Option<FolderId>, Fault> {
         match present.role() {
             role @ (Role::Trash | Role::Archive) => self.folder_for(folders, role).await,
-            Role::Other => Ok(folders.iter().map(|folder| folder.folder_id).find(|id| *id == present.place.folder_id)),
+            Role::Other => Ok(folders.iter().map(|folder| folder.id).find(|id| *id == present.place.folder_id)),
             role @ (Role::Inbox | Role::Sent | Role::Drafts | Role::Junk) => {
-                let itself = folders.iter().find(|folder| folder.folder_id == present.place.folder_id);
+                let itself = folders.iter().find(|folder| folder.id == present.place.folder_id);
                 let alike = || folders.iter().find(|folder| folder.role == role);
-                Ok(itself.or_else(alike).map(|folder| folder.folder_id))
+                Ok(itself.or_else(alike).map(|folder| folder.id))
             }
         }
     }
@@ -156,7 +156,7 @@ impl Session {
         if self.open == Some(id) {
             return Ok(true);
         }
-        let Some(folder) = folders.iter().find(|folder| folder.folder_id == id) else { return Ok(false) };
+        let Some(folder) = folders.iter().find(|folder| folder.id == id) else { return Ok(false) };
         let Some(selected) = self.select(folder, None).await? else { return Ok(false) };
         let is_known = folder.cursor.uid_validity == Some(selected.uid_validity);
         if !is_known {

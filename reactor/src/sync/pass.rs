@@ -28,7 +28,7 @@ impl Session {
             .increment(1);
         // How far each is has changed.
         let known = self.pages.folders().await?;
-        Ok(known.into_iter().filter(|known| folders.iter().any(|f| f.folder_id == known.folder_id)).collect())
+        Ok(known.into_iter().filter(|known| folders.iter().any(|f| f.id == known.id)).collect())
     }
 
     /// Says of e-mails that are not where they were, where they are, or that they are no more.

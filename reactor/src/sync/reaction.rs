@@ -60,7 +60,7 @@ pub(super) fn start(deps: &Deps, shutdown: &Shutdown) -> watch::Receiver<()> {
                         continue;
                     }
                 }
-                Ok(Step::Noted) => drop(noted.send_replace(())),
+                Ok(Step::Noted) => noted.send_replace(()),
                 Ok(Step::Nothing) => {}
                 Err(fault) => {
                     tracing::warn!(error = &fault as &dyn std::error::Error, "reading the log failed, will try again");
@@ -119,9 +119,9 @@ async fn step(store: &EventStore) -> Result<Step, Fault> {
 /// Accounts that came, changed or went, as they are now.
 async fn accounts(connection: &mut PgConnection, store: &EventStore, facts: &[Envelope]) -> Result<(), Fault> {
     let changes = |fact: &&Envelope| fact.category == "connections" && !fact.wire_type.starts_with("connections.sync_");
-    let changed: BTreeMap<Uuid, Uuid> =
+    let touched: BTreeMap<Uuid, Uuid> =
         facts.iter().filter(changes).map(|fact| (fact.stream_id, fact.user_id.0)).collect();
-    for (connection_id, user_id) in changed {
+    for (connection_id, user_id) in touched {
         let known = match store.load::<Connection>(connection_id).await {
             Ok(known) => known,
             // Its user is forgotten, and so is the account.

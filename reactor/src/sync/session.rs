@@ -62,7 +62,7 @@ impl Session {
         self.open = None;
         match self.client.select(&folder.path, resync).await {
             Ok(selected) => {
-                self.open = Some(folder.folder_id);
+                self.open = Some(folder.id);
                 self.pulse.beat();
                 Ok(Some(selected))
             }

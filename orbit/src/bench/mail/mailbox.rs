@@ -110,10 +110,9 @@ fn message(n: usize, words: &Vocabulary, dice: &mut Dice, date: DateTime<Utc>) -
             text.push(if column == 11 { '\n' } else { ' ' });
         }
     }
-    let html: String = text
-        .lines()
-        .map(|line| format!("<p style=\"margin:0 0 8px;font-family:Arial\">{line}</p>\n<div><br></div>\n"))
-        .collect();
+    let line =
+        |line: &str| ["<p style=\"margin:0 0 8px;font-family:Arial\">", line, "</p>\n<div><br></div>\n"].concat();
+    let html: String = text.lines().map(line).collect();
     let subject = format!("{} {} {}", words.draw(dice), words.draw(dice), words.draw(dice));
     let answers = n > 0 && dice.roll(THREADS) == 0;
     let thread = if answers {

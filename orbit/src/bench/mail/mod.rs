@@ -34,7 +34,7 @@ const QUESTIONS: u64 = 40;
 /// How often it is looked whether all is there.
 const LOOK: Duration = Duration::from_millis(50);
 /// The longest import.
-const PATIENCE: Duration = Duration::from_mins(60);
+const PATIENCE: Duration = Duration::from_hours(1);
 /// What is read from the file at a time.
 const PIECE: usize = 256 * 1024;
 

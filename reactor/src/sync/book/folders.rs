@@ -10,7 +10,7 @@ use super::{Fault, Pages};
 /// A folder there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::sync) struct Folder {
-    pub folder_id: FolderId,
+    pub id: FolderId,
     /// As the server spells it.
     pub path: Vec<u8>,
     pub role: Role,
@@ -84,7 +84,7 @@ struct Row {
 impl From<Row> for Folder {
     fn from(row: Row) -> Self {
         Self {
-            folder_id: FolderId(row.folder_id),
+            id: FolderId(row.folder_id),
             path: row.path,
             role: role(&row.role),
             cursor: Cursor {

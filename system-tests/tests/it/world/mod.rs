@@ -396,7 +396,11 @@ async fn front(settings: Settings, life: Shutdown) -> SocketAddr {
         nats: client.clone(),
         prefix: nats.nats_prefix.clone(),
         blobs: blobs.clone(),
-        mail: orbit_reactor::Mail { roots: Roots::new(None).unwrap(), private_hosts: true, poll: std::time::Duration::from_mins(5) },
+        mail: orbit_reactor::Mail {
+            roots: Roots::new(None).unwrap(),
+            private_hosts: true,
+            poll: std::time::Duration::from_mins(5),
+        },
     };
     orbit_reactor::start(work, &life);
     let pool = query_api::connect(database).await.unwrap();

@@ -22,8 +22,8 @@ use orbit_adapters::net;
 use orbit_domain::{
     Context,
     emails::{
-        Submission,
-        submission::{Command, DUE, Rejection, due_key},
+        Attachment, Submission, attachment,
+        submission::{Command, DUE, Rejection, Sheet, Standing, due_key},
     },
 };
 use orbit_event_store::{Mode, Origin, Refused, Unit};
@@ -166,7 +166,13 @@ impl Sender {
     async fn record(&self, user: UserId, id: Uuid, command: Command) -> Result<(), Fault> {
         let decide = |unit: Unit| {
             let command = command.clone();
-            async move { unit.decide::<Submission>(id, command).await.map(drop) }
+            async move {
+                let decided = unit.decide::<Submission>(id, command).await?;
+                if let Some((sheet, Standing::Sent { .. })) = decided.state.wanted() {
+                    give_files_free(&unit, sheet).await?;
+                }
+                Ok(())
+            }
         };
         let done: Result<_, Refused<Rejection>> =
             self.deps.store.transact(self.origin(user, id), Mode::default(), decide).await;
@@ -187,6 +193,18 @@ impl Sender {
         // Made only if it is ours: what is dropped gives the account back.
         busy.insert(account).then(|| Taken { sender: self, account })
     }
+}
+
+/// What was uploaded for a message that was sent waits for nothing any more.
+async fn give_files_free(unit: &Unit, sheet: &Sheet) -> Result<(), orbit_event_store::Fault> {
+    for file in &sheet.attachments {
+        match unit.decide::<Attachment>(file.attachment_id.0, attachment::Command::Discard).await {
+            // It may be gone already.
+            Ok(_) | Err(Refused::Rejected(_)) => {}
+            Err(Refused::Fault(fault)) => return Err(fault),
+        }
+    }
+    Ok(())
 }
 
 /// An account that a message goes through.

@@ -3,14 +3,16 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use futures_util::stream;
 use orbit_adapters::{
+    blobs::Key,
     imap::{Client, Uids},
     net::{Login, Roots, Security, Server},
 };
 use orbit_domain::{
     Aggregate, Context,
     emails::{
-        Submission,
+        Attachment, ContentType, FileName, Submission, attachment,
         submission::{self, Sheet, Standing, Submit},
     },
     users::{
@@ -20,8 +22,8 @@ use orbit_domain::{
 };
 use orbit_event_store::{EventStore, Mode, Origin, Refused, Unit};
 use orbit_events::{
-    Actor, ConnectionId, Metadata, UserId,
-    emails::{Address, Content},
+    Actor, AttachmentId, ConnectionId, Metadata, UserId,
+    emails::{Address, Attached, BlobRef, Content},
     users::connection::Kind,
 };
 use orbit_platform::{clock::Clock, ids, shutdown::Shutdown};
@@ -132,6 +134,11 @@ impl Office {
 
     /// Wants a message to be sent to these, at once.
     async fn submit(&self, to: &[&str]) -> Uuid {
+        self.submit_with(to, vec![]).await
+    }
+
+    /// The same with files.
+    async fn submit_with(&self, to: &[&str], files: Vec<Attached>) -> Uuid {
         let address = |local: &&str| Address { email: format!("{local}@example.org"), name: None };
         let id = ids::new_event_id();
         let content = Content {
@@ -142,7 +149,7 @@ impl Office {
             bcc: vec![],
             subject: "Tickets".to_owned(),
             body: "Two, please.\n.\nA.".to_owned(),
-            attachments: vec![],
+            attachments: files.iter().map(|file| file.attachment_id).collect(),
         };
         let submit = Submit {
             content,
@@ -150,13 +157,38 @@ impl Office {
             message_id: format!("{}@example.org", id.simple()),
             in_reply_to: None,
             references: vec![],
-            attachments: vec![],
+            attachments: files,
             draft_id: None,
         };
         let until = self.world.clock.now();
         let command = submission::Command::Submit { submit: Box::new(submit), until, scheduled: false };
         self.decide::<Submission>(id, command).await;
         id
+    }
+
+    /// A file that was uploaded.
+    async fn upload(&self, filename: &str, bytes: &'static [u8]) -> Attached {
+        let key = self.store.vault().blob_key(self.user).await.unwrap();
+        let key = Key { number: key.number, bytes: key.bytes };
+        let content = stream::once(async move { Ok(bytes.into()) });
+        let place = self.world.blobs.put(self.user.0, &key, content, u64::MAX).await.unwrap();
+        let raw = BlobRef {
+            pack: place.pack.simple().to_string(),
+            key: place.key,
+            offset: place.offset,
+            length: place.length,
+            chunk: place.chunk,
+            sha256: BlobRef::written(&place.sha256),
+        };
+        let attachment_id = AttachmentId(ids::new_event_id());
+        let upload = attachment::Command::Upload {
+            filename: FileName::parse(filename).unwrap(),
+            content_type: ContentType::default(),
+            raw: raw.clone(),
+        };
+        self.decide::<Attachment>(attachment_id.0, upload).await;
+        let content_type = "application/octet-stream".to_owned();
+        Attached { attachment_id, filename: filename.to_owned(), content_type, size: place.length, raw }
     }
 
     async fn find(&self, id: Uuid) -> (Sheet, Standing) {
@@ -255,6 +287,24 @@ async fn what_was_sent_becomes_an_email_and_lies_among_what_was_sent_once() {
     assert_eq!(told, expected);
     let body = String::from_utf8(office.smtp.copies("bob@example.org").remove(0)).unwrap();
     assert!(body.contains("Message-ID: <") && body.contains("\r\n.\r\nA."), "{body}");
+    office.life.finish(SOON).await.unwrap();
+}
+
+#[tokio::test]
+async fn files_go_with_their_message_and_wait_for_nothing_once_it_was_sent() {
+    let office = Office::new(None).await.unwrap();
+    office.reactor(&office.life);
+    let file = office.upload("seats.txt", b"Row 7, if you can.").await;
+    let waits = async || office.store.load::<Attachment>(file.attachment_id.0).await.unwrap().unwrap().state;
+    let id = office.submit_with(&["reject"], vec![file.clone()]).await;
+    office.ends(id, "failed").await;
+    // It may be wanted again.
+    assert!(waits().await.present().is_some());
+    let id = office.submit_with(&["bob"], vec![file.clone()]).await;
+    office.ends(id, "sent").await;
+    assert!(waits().await.present().is_none());
+    let copy = String::from_utf8(office.smtp.copies("bob@example.org").remove(0)).unwrap();
+    assert!(copy.contains("seats.txt") && copy.contains("Um93IDcsIGlmIHlvdSBjYW4u"), "{copy}");
     office.life.finish(SOON).await.unwrap();
 }
 

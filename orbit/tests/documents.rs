@@ -91,7 +91,7 @@ fn every_metric_is_explained_and_no_other() {
         .map(|(name, _)| name)
         .collect();
     let mut sources = Vec::new();
-    for room in ["platform", "event-store", "command-api", "projector", "query-api", "orbit"] {
+    for room in ["platform", "adapters", "event-store", "command-api", "projector", "query-api", "reactor", "orbit"] {
         walk(&document(room).join("src"), &mut sources);
     }
     let recorded: BTreeSet<String> = sources

@@ -11,8 +11,13 @@ use sqlx::AssertSqlSafe;
 
 use crate::{
     stories::{a_life, of_task, task},
-    world::{SOON, World},
+    world::{PAIRS, SOON, World},
 };
+
+/// All pairs, dealt out evenly among so many, least first.
+fn even(nodes: i64) -> Vec<i64> {
+    (0..nodes).map(|node| (PAIRS + node) / nodes).collect()
+}
 
 /// How many pairs each node holds, least first.
 async fn shares(world: &World) -> Vec<i64> {
@@ -27,17 +32,17 @@ async fn shares(world: &World) -> Vec<i64> {
 async fn nodes_share_evenly_and_one_that_leaves_is_replaced() {
     let world = World::new().await;
     let one = world.projector().await;
-    eventually(SOON, || async { shares(&world).await == [24] }).await;
+    eventually(SOON, || async { shares(&world).await == [PAIRS] }).await;
     let other = world.projector().await;
-    eventually(SOON, || async { shares(&world).await == [12, 12] }).await;
+    eventually(SOON, || async { shares(&world).await == even(2) }).await;
     let third = world.projector().await;
-    eventually(SOON, || async { shares(&world).await == [8, 8, 8] }).await;
+    eventually(SOON, || async { shares(&world).await == even(3) }).await;
     let user = world.user().await;
     let position = world.append(user, [(world.id(), of_task(task("Shared")))]).await;
     world.wait_for(position).await;
     one.stop().await;
     third.stop().await;
-    eventually(SOON, || async { shares(&world).await == [24] }).await;
+    eventually(SOON, || async { shares(&world).await == [PAIRS] }).await;
     let position = world.append(user, [(world.id(), of_task(task("Taken over")))]).await;
     world.wait_for(position).await;
     other.stop().await;
@@ -81,7 +86,7 @@ async fn a_killed_process_is_replaced_within_seconds_and_nothing_is_lost() {
     let _relay = world.relay();
     let mut doomed = Process::start(&world);
     let survivor = Process::start(&world);
-    eventually(SOON, || async { shares(&world).await == [12, 12] }).await;
+    eventually(SOON, || async { shares(&world).await == even(2) }).await;
     for n in 0..40 {
         a_life(&world).await;
         if n == 20 {
@@ -90,7 +95,7 @@ async fn a_killed_process_is_replaced_within_seconds_and_nothing_is_lost() {
     }
     let killed = Instant::now();
     world.wait_for(40 * 14).await;
-    assert_eq!(shares(&world).await, [24]);
+    assert_eq!(shares(&world).await, [PAIRS]);
     assert!(killed.elapsed() < Duration::from_secs(10), "{:?}", killed.elapsed());
     drop(survivor);
     world.fold_into("rebuilt").await;
@@ -101,11 +106,12 @@ async fn a_killed_process_is_replaced_within_seconds_and_nothing_is_lost() {
 async fn a_node_that_loses_its_locks_stops_and_begins_again() {
     let world = World::new().await;
     let _projector = world.projector().await;
-    eventually(SOON, || async { shares(&world).await == [24] }).await;
+    eventually(SOON, || async { shares(&world).await == [PAIRS] }).await;
     let before = world.count("SELECT min(backend_pid)::bigint FROM view.nodes").await;
     world.count("SELECT count(pg_terminate_backend(backend_pid)) FROM view.nodes").await;
     eventually(SOON, || async {
-        shares(&world).await == [24] && world.count("SELECT min(backend_pid)::bigint FROM view.nodes").await != before
+        shares(&world).await == [PAIRS]
+            && world.count("SELECT min(backend_pid)::bigint FROM view.nodes").await != before
     })
     .await;
     let user = world.user().await;

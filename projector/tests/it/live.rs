@@ -9,7 +9,7 @@ use orbit_testing::eventually;
 
 use crate::{
     stories::{a_life, of_task, task},
-    world::{PARTITIONS, SOON, World},
+    world::{PAIRS, PARTITIONS, SOON, World},
 };
 
 #[tokio::test]
@@ -112,7 +112,7 @@ async fn the_checkpoints_of_idle_partitions_follow_the_head() {
     let user = world.user_in(3).await;
     let position = world.append(user, [(world.id(), of_task(task("Only here")))]).await;
     world.wait_for(position).await;
-    assert_eq!(world.count("SELECT count(*) FROM view.checkpoints").await, 24);
+    assert_eq!(world.count("SELECT count(*) FROM view.checkpoints").await, PAIRS);
 }
 
 #[tokio::test]

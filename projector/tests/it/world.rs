@@ -28,6 +28,9 @@ use uuid::Uuid;
 /// Long enough for a busy machine; every wait ends as soon as it can.
 pub const SOON: Duration = Duration::from_secs(30);
 pub const PARTITIONS: Partitions = Partitions::DEFAULT;
+/// Pairs of a projection and a partition.
+#[expect(clippy::cast_possible_wrap, reason = "there are a handful of projections")]
+pub const PAIRS: i64 = projections::ALL.len() as i64 * PARTITIONS.0 as i64;
 
 pub struct World {
     pub database: TestDatabase,

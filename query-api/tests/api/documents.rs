@@ -48,6 +48,8 @@ async fn every_route_is_in_the_document_with_its_headers_and_an_example() {
       "/api/v1/emails/folders",
       "/api/v1/emails/folders/{id}",
       "/api/v1/emails/folders/{id}/history",
+      "/api/v1/emails/imports",
+      "/api/v1/emails/imports/{id}",
       "/api/v1/emails/labels",
       "/api/v1/emails/search",
       "/api/v1/emails/snoozed",

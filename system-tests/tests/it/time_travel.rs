@@ -214,7 +214,8 @@ impl Run {
         match n % 4 {
             0 => self.make("/auth/tokens", json!({"name": format!("script {n}"), "scopes": ["tasks:read"]})).await,
             1 => {
-                let connection = json!({"kind": "imap", "name": "Mail", "endpoint": "imap.example.org", "port": 993,
+                // Not a mailbox: that would be connected with, and facts of that come when they like.
+                let connection = json!({"kind": "smtp", "name": "Mail", "endpoint": "smtp.example.org", "port": 465,
                                         "username": "ada", "secret": "hunter2"});
                 self.make("/connections", connection).await;
             }

@@ -148,7 +148,7 @@ impl Session {
         let changed: Vec<(Seen, i16)> = changed.collect();
         for page in changed.chunks(PAGE) {
             let ids: Vec<_> = page.iter().map(|(seen, _)| seen.email_id).collect();
-            let changed_here = self.pages.changed_of(&ids).await?;
+            let changed_here = self.changed_here(&ids).await?;
             let news = page.iter().filter(|(seen, _)| !changed_here.contains(&seen.email_id));
             let news: Vec<_> = news.map(|(seen, now)| (seen.email_id, observed(seen.flags, *now))).collect();
             self.observe(&news).await?;

@@ -93,7 +93,7 @@ impl Session {
         self.created += new.len() as u64;
         self.changed_meanwhile(folder, &new).await?;
         let ids: Vec<Uuid> = known.iter().map(|(_, taken)| taken.email_id).collect();
-        let changed_here = self.pages.changed_of(&ids).await?;
+        let changed_here = self.changed_here(&ids).await?;
         let known = known.iter().filter(|(_, taken)| !changed_here.contains(&taken.email_id));
         let known: Vec<(Uuid, Observed)> =
             known.map(|((_, flags), taken)| (taken.email_id, observed(None, *flags))).collect();

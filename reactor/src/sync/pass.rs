@@ -39,7 +39,7 @@ impl Session {
                 return Ok(());
             }
             let ids: Vec<Uuid> = missing.iter().map(|lost| lost.email_id).collect();
-            let changed_here = self.pages.changed_of(&ids).await?;
+            let changed_here = self.changed_here(&ids).await?;
             let seen = missing.iter().filter_map(|lost| match lost.place {
                 // It was put elsewhere here, and the server is still to be told.
                 Some(_) if changed_here.contains(&lost.email_id) => None,

@@ -15,7 +15,8 @@ use uuid::Uuid;
 
 use crate::Deps;
 
-const NAME: &str = "mail";
+/// Under which name it stands in the book how far it has read.
+pub(super) const NAME: &str = "mail";
 /// How often it looks for facts that nobody told of.
 const POLL: Duration = Duration::from_secs(1);
 /// Facts at a time.

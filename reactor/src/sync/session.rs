@@ -1,8 +1,12 @@
 //! A connection at work: the server, the book, and the facts that follow.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 use orbit_adapters::imap::{Client, Resync, Selected};
@@ -13,6 +17,7 @@ use orbit_domain::emails::{
 };
 use orbit_event_store::{EventStore, Mode, Refused, Unit};
 use orbit_events::FolderId;
+use tokio::time::sleep;
 use uuid::Uuid;
 
 use super::{
@@ -23,6 +28,8 @@ use crate::ingest::{Cause, Ingest};
 
 /// E-mails in a unit of work.
 const UNIT: usize = 64;
+/// Before looking again whether the log has been read on.
+const MOMENT: Duration = Duration::from_millis(10);
 
 /// Beats with every step, so that somebody notices when there is none.
 #[derive(Debug, Clone, Default)]
@@ -69,6 +76,16 @@ impl Session {
             Err(orbit_adapters::net::Fault::Select(_)) => Ok(None),
             Err(fault) => Err(fault.into()),
         }
+    }
+
+    /// Those of these e-mails that were changed here: what the server says of them is older than that. Waits until it is
+    /// known of every change up to now.
+    pub async fn changed_here(&self, emails: &[Uuid]) -> Result<HashSet<Uuid>, Fault> {
+        let head = self.store.log().head().await?.position;
+        while self.pages.known_up_to().await? < head {
+            sleep(MOMENT).await;
+        }
+        Ok(self.pages.changed_of(emails).await?)
     }
 
     /// Records how e-mails are there.

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use uuid::Uuid;
 
 use super::{Fault, Pages};
+use crate::sync::reaction::NAME;
 
 /// Changes that one server refuses again and again are given up after so many tries.
 const ATTEMPTS: i32 = 5;
@@ -18,6 +19,15 @@ pub(in crate::sync) struct Changed {
 }
 
 impl Pages {
+    /// Up to which position it is known what was changed here.
+    pub async fn known_up_to(&self) -> Result<i64, Fault> {
+        sqlx::query_scalar("SELECT coalesce(max(position), 0) FROM work.reactions WHERE name = $1")
+            .bind(NAME)
+            .fetch_one(&self.pool)
+            .await
+            .map_err(Fault::database("ask up to where the log was read"))
+    }
+
     /// E-mails that were changed here, those first that wait longest, at most `limit`.
     pub async fn changed(&self, limit: i64) -> Result<Vec<Changed>, Fault> {
         sqlx::query_as!(

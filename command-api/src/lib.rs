@@ -9,6 +9,7 @@ pub mod config;
 mod erasures;
 mod error;
 mod exports;
+mod files;
 mod passwords;
 mod problems;
 mod reactor;

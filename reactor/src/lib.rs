@@ -9,6 +9,7 @@ mod blobs;
 mod config;
 pub mod imports;
 pub mod ingest;
+mod roles;
 mod servers;
 pub mod submissions;
 pub mod sweep;

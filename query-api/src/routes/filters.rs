@@ -182,7 +182,16 @@ fn parameter(name: String, about: String, schema: ObjectBuilder) -> Parameter {
 /// The place of one of these names, counted from 1.
 fn one_of(names: &[&str], text: &str) -> Result<i16, Refusal> {
     let place = names.iter().zip(1..).find_map(|(name, place)| (*name == text).then_some(place));
-    place.ok_or_else(|| ("invalid", format!("one of {} is expected", names.join(", "))))
+    place.ok_or_else(|| none_of(names))
+}
+
+/// One of these names.
+pub fn name(names: &[&'static str], text: &str) -> Result<&'static str, Refusal> {
+    names.iter().find(|name| **name == text).copied().ok_or_else(|| none_of(names))
+}
+
+fn none_of(names: &[&str]) -> Refusal {
+    ("invalid", format!("one of {} is expected", names.join(", ")))
 }
 
 fn push<T>(sql: &mut Sql, column: &'static str, filter: &Filter<T>)

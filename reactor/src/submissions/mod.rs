@@ -19,19 +19,20 @@ use std::{
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use orbit_adapters::net;
-use orbit_domain::{
-    Context,
-    emails::{
-        Attachment, Submission, attachment,
-        submission::{Command, DUE, Rejection, Sheet, Standing, due_key},
-    },
+use orbit_domain::emails::{
+    Attachment, Submission, attachment,
+    submission::{Command, DUE, Rejection, Sheet, Standing, due_key},
 };
 use orbit_event_store::{Mode, Origin, Refused, Unit};
-use orbit_events::{Actor, ConnectionId, Metadata, UserId};
+use orbit_events::{Actor, ConnectionId, UserId};
 use orbit_platform::shutdown::Shutdown;
 use uuid::Uuid;
 
-use crate::{app::Deps, ingest::Ingest, wake::Wake};
+use crate::{
+    app::Deps,
+    ingest::{Again, Cause, Ingest},
+    wake::Wake,
+};
 
 /// Messages that are being sent at a time.
 pub const AT_ONCE: usize = 8;
@@ -180,11 +181,7 @@ impl Sender {
     }
 
     fn origin(&self, user: UserId, id: Uuid) -> Origin {
-        let actor = Actor::System;
-        Origin {
-            context: Context { now: self.now(), user_id: user, actor },
-            metadata: Metadata { actor, correlation_id: id, causation_id: None, session_id: None, traceparent: None },
-        }
+        Cause { user, actor: Actor::System, correlation_id: id, again: Again::No }.origin(self.now())
     }
 
     /// Takes an account for one message; `None` while another goes through it.

@@ -4,13 +4,12 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use orbit_adapters::{
-    imap::{Client, Folder, Use},
+    imap::{Client, Folder},
     net::{Fault, Server},
 };
+use orbit_events::emails::Role;
 
-/// What such a folder is called where the server does not say which it is.
-const NAMES: [&str; 8] =
-    ["sent", "sent items", "sent messages", "sent mail", "inbox.sent", "inbox/sent", "gesendet", "gesendete elemente"];
+use crate::roles::with_roles;
 
 /// Whether a copy is there; looks some times, since it may come later than the answer.
 pub(super) async fn look(
@@ -67,7 +66,5 @@ pub(super) async fn keep(
 }
 
 fn find(folders: &[Folder]) -> Option<&Folder> {
-    let usable = || folders.iter().filter(|folder| folder.selectable);
-    let called = |folder: &&Folder| NAMES.contains(&folder.name.to_lowercase().as_str());
-    usable().find(|folder| folder.special == Some(Use::Sent)).or_else(|| usable().find(called))
+    with_roles(folders).into_iter().find_map(|(folder, role)| (role == Role::Sent).then_some(folder))
 }

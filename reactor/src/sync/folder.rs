@@ -54,7 +54,7 @@ impl Session {
         let known = self.pages.known(folder.id).await?;
         if !known.is_empty() {
             let difference = self.difference(folder, &selected, cursor, &known).await?;
-            self.take_over(folder, &known, difference).await?;
+            self.settle(folder, &known, difference).await?;
         }
         self.take_in(folder, &selected, cursor, &known).await?;
         self.pages.folder_is_in_step(folder.id, selected.highest_modseq, self.store.clock().now()).await?;
@@ -140,18 +140,15 @@ impl Session {
     }
 
     /// What changed there changes here; not where it was changed here too, and the server is still to be told.
-    async fn take_over(&self, folder: &Folder, known: &Known, difference: Difference) -> Result<(), Fault> {
+    async fn settle(&self, folder: &Folder, known: &Known, difference: Difference) -> Result<(), Fault> {
         let changed = difference.flags.into_iter().filter_map(|(uid, flags)| {
             let seen = known.get(&uid).filter(|seen| seen.flags != Some(flags))?;
             Some((*seen, flags))
         });
         let changed: Vec<(Seen, i16)> = changed.collect();
         for page in changed.chunks(PAGE) {
-            let ids: Vec<_> = page.iter().map(|(seen, _)| seen.email_id).collect();
-            let changed_here = self.changed_here(&ids).await?;
-            let news = page.iter().filter(|(seen, _)| !changed_here.contains(&seen.email_id));
-            let news: Vec<_> = news.map(|(seen, now)| (seen.email_id, observed(seen.flags, *now))).collect();
-            self.observe(&news).await?;
+            let news = page.iter().map(|(seen, now)| (seen.email_id, observed(seen.flags, *now)));
+            self.observe(&news.collect::<Vec<_>>()).await?;
             let seen: Vec<Seen> = page.iter().map(|(seen, now)| Seen { flags: Some(*now), ..*seen }).collect();
             self.pages.are_there(folder.id, &seen).await?;
         }

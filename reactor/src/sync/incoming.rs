@@ -2,7 +2,6 @@
 
 use chrono::{DateTime, Utc};
 use orbit_adapters::imap::{Fetched, Items, LITERAL, Selected, Uids};
-use orbit_domain::emails::email::Observed;
 use orbit_events::{
     ConnectionId,
     emails::{Origin, Role, Where},
@@ -92,12 +91,8 @@ impl Session {
             taken.into_iter().partition(|(_, taken)| matches!(taken.outcome, Outcome::Created | Outcome::Back));
         self.created += new.len() as u64;
         self.changed_meanwhile(folder, &new).await?;
-        let ids: Vec<Uuid> = known.iter().map(|(_, taken)| taken.email_id).collect();
-        let changed_here = self.changed_here(&ids).await?;
-        let known = known.iter().filter(|(_, taken)| !changed_here.contains(&taken.email_id));
-        let known: Vec<(Uuid, Observed)> =
-            known.map(|((_, flags), taken)| (taken.email_id, observed(None, *flags))).collect();
-        self.observe(&known).await
+        let known = known.iter().map(|((_, flags), taken)| (taken.email_id, observed(None, *flags)));
+        self.observe(&known.collect::<Vec<_>>()).await
     }
 
     /// Whoever was quick has changed an e-mail before the book knew where it lies there: the server is to be told.

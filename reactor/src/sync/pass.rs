@@ -38,18 +38,12 @@ impl Session {
             if missing.is_empty() {
                 return Ok(());
             }
-            let ids: Vec<Uuid> = missing.iter().map(|lost| lost.email_id).collect();
-            let changed_here = self.changed_here(&ids).await?;
-            let seen = missing.iter().filter_map(|lost| match lost.place {
-                // It was put elsewhere here, and the server is still to be told.
-                Some(_) if changed_here.contains(&lost.email_id) => None,
-                Some((folder_id, role)) => {
-                    let place = Some(Where { folder_id, role });
-                    Some((lost.email_id, Observed { place, ..Observed::default() }))
-                }
-                None => Some((lost.email_id, Observed { gone: true, ..Observed::default() })),
+            let seen = missing.iter().map(|lost| {
+                let place = lost.place.map(|(folder_id, role)| Where { folder_id, role });
+                (lost.email_id, Observed { place, gone: place.is_none(), ..Observed::default() })
             });
             self.observe(&seen.collect::<Vec<_>>()).await?;
+            let ids: Vec<Uuid> = missing.iter().map(|lost| lost.email_id).collect();
             self.pages.are_accounted_for(&ids).await?;
         }
     }

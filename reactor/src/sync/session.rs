@@ -78,34 +78,42 @@ impl Session {
         }
     }
 
-    /// Those of these e-mails that were changed here: what the server says of them is older than that. Waits until it is
-    /// known of every change up to now.
-    pub async fn changed_here(&self, emails: &[Uuid]) -> Result<HashSet<Uuid>, Fault> {
+    /// Records how e-mails are there. Where one was changed here and the server is still to be told, what was done here
+    /// holds; that it is there no more, holds anyway.
+    pub async fn observe(&self, seen: &[(Uuid, Observed)]) -> Result<(), Fault> {
+        for seen in seen.chunks(UNIT) {
+            let origin = self.cause.origin(self.store.clock().now());
+            self.store.transact(origin, Mode::default(), |unit| self.take_over(unit, seen)).await?;
+            self.pulse.beat();
+        }
+        Ok(())
+    }
+
+    async fn take_over(&self, unit: Unit, seen: &[(Uuid, Observed)]) -> Result<(), Fault> {
+        // First what it is decided on: of whatever led there it is then known whether it was done here, and what is done
+        // later makes this be decided again.
+        for (id, _) in seen {
+            unit.load::<Email>(*id).await?;
+        }
+        let ids: Vec<Uuid> = seen.iter().map(|(id, _)| *id).collect();
+        let changed_here = self.changed_here(&ids).await?;
+        for (id, observed) in seen.iter().filter(|(id, observed)| observed.gone || !changed_here.contains(id)) {
+            match unit.decide::<Email>(*id, Command::Observe(observed.clone())).await {
+                // What is no e-mail here cannot be one there.
+                Ok(_) | Err(Refused::Rejected(_)) => {}
+                Err(Refused::Fault(fault)) => return Err(fault.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Those of these e-mails that were changed here up to now, and the server is still to be told.
+    async fn changed_here(&self, emails: &[Uuid]) -> Result<HashSet<Uuid>, Fault> {
         let head = self.store.log().head().await?.position;
         while self.pages.known_up_to().await? < head {
             sleep(MOMENT).await;
         }
         Ok(self.pages.changed_of(emails).await?)
-    }
-
-    /// Records how e-mails are there.
-    pub async fn observe(&self, seen: &[(Uuid, Observed)]) -> Result<(), Fault> {
-        for seen in seen.chunks(UNIT) {
-            let decide = |unit: Unit| async move {
-                for (id, observed) in seen {
-                    match unit.decide::<Email>(*id, Command::Observe(observed.clone())).await {
-                        // What is no e-mail here cannot be one there.
-                        Ok(_) | Err(Refused::Rejected(_)) => {}
-                        Err(Refused::Fault(fault)) => return Err(fault),
-                    }
-                }
-                Ok(())
-            };
-            let origin = self.cause.origin(self.store.clock().now());
-            self.store.transact(origin, Mode::default(), decide).await?;
-            self.pulse.beat();
-        }
-        Ok(())
     }
 
     /// Records what is known of a folder.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use orbit_adapters::{
-    blobs::{self, Blobs, Key, Place},
+    blobs::{self, Blobs},
     mailbox,
 };
 use orbit_event_store::{Fault, Opened, Stored, Which};
@@ -17,6 +17,7 @@ use orbit_events::{
 use uuid::Uuid;
 
 use super::{Archive, FACTS, broken};
+use crate::files;
 
 /// Most bytes of messages and files in an archive: it lies in the database.
 const RAW_BYTES: u64 = 2 * 1024 * 1024 * 1024;
@@ -167,10 +168,10 @@ impl Archive<'_> {
         if of.length > raw.room {
             return Ok(Bytes::LeftOut("the archive is full"));
         }
-        let Some(place) = place(of) else { return Ok(Bytes::LeftOut("where its bytes lie cannot be read")) };
+        let Some(place) = files::place(of) else { return Ok(Bytes::LeftOut("where its bytes lie cannot be read")) };
         let user = UserId(self.export.user_id);
         let key = self.store.vault().blob_key_of(user, of.key).await?.ok_or(Fault::Forgotten)?;
-        let key = Key { number: key.number, bytes: key.bytes };
+        let key = files::key(key);
         match blobs.read(user.0, &key, &place, 0..of.length).await {
             Ok(bytes) => {
                 raw.room -= of.length;
@@ -189,17 +190,6 @@ fn position(fact: &Opened) -> i64 {
         Ok(fact) => fact.envelope.position,
         Err((envelope, _)) => envelope.position,
     }
-}
-
-fn place(of: &BlobRef) -> Option<Place> {
-    Some(Place {
-        pack: of.pack_id()?,
-        key: of.key,
-        offset: of.offset,
-        length: of.length,
-        chunk: of.chunk,
-        sha256: of.digest()?,
-    })
 }
 
 /// A name that is one in every archive: no way to another folder, nothing that some system gives a meaning.

@@ -1,9 +1,6 @@
 //! Bringing a mailbox: its bytes are stored as they come, and a job is written down. The reactor does the rest.
 
-use std::{
-    io,
-    sync::atomic::{AtomicBool, Ordering},
-};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::{
     body::Body,
@@ -11,14 +8,12 @@ use axum::{
     response::Response,
 };
 use chrono::{DateTime, Utc};
-use futures_util::TryStreamExt;
-use orbit_adapters::blobs::{self, Blobs, Key, Place};
+use orbit_adapters::blobs::{Blobs, Place};
 use orbit_domain::emails::FolderName;
 use orbit_event_store::{
     Unit,
     imports::{AT_ONCE, Counts, Import, Status, Wanted},
 };
-use orbit_events::emails::BlobRef;
 use orbit_platform::{
     http::{extract::OptionalJsonBody, path::PathId, query::Query},
     ids,
@@ -31,6 +26,7 @@ use uuid::Uuid;
 use super::SCOPE;
 use crate::{
     error::{Error, Result, refusal},
+    files,
     routes::read::Empty,
     write::{Parameters, Reply, Write},
 };
@@ -175,7 +171,7 @@ pub async fn import(write: Write<Said>, headers: HeaderMap, body: Body) -> Resul
         folder: folder.clone(),
         bytes: place.length,
     };
-    let (imports, wanted, reference, kept) = (&imports, &wanted, &reference(&place), &upload.is_kept);
+    let (imports, wanted, reference, kept) = (&imports, &wanted, &files::reference(&place), &upload.is_kept);
     let decide = |_: Unit| async move {
         // Decided again, it finds the job of the first time.
         let asked = match imports.find(wanted.user_id, wanted.id).await? {
@@ -195,12 +191,8 @@ pub async fn import(write: Write<Said>, headers: HeaderMap, body: Body) -> Resul
 
 /// Stores the mailbox as it comes.
 async fn store(write: &Write<Said>, blobs: &Blobs, body: Body) -> Result<Place> {
-    let limit = write.app().mail().import_limit;
-    let user = write.user();
-    let key = write.app().store.vault().blob_key(user).await?;
-    let key = Key { number: key.number, bytes: key.bytes };
-    let content = body.into_data_stream().map_err(io::Error::other);
-    let place = blobs.put(user.0, &key, content, limit).await.map_err(|fault| answer(fault, limit))?;
+    let (app, user) = (write.app(), write.user());
+    let place = files::store(app, user, body, app.mail().import_limit).await?;
     if place.length == 0 {
         if let Err(fault) = blobs.remove(user.0, place.pack).await {
             tracing::warn!(error = &fault as &dyn std::error::Error, "an empty upload was not deleted");
@@ -230,17 +222,6 @@ impl Upload<'_> {
     }
 }
 
-fn reference(place: &Place) -> BlobRef {
-    BlobRef {
-        pack: place.pack.simple().to_string(),
-        key: place.key,
-        offset: place.offset,
-        length: place.length,
-        chunk: place.chunk,
-        sha256: BlobRef::written(&place.sha256),
-    }
-}
-
 /// What it is, as far as somebody says.
 fn format(said: Option<&'static str>, headers: &HeaderMap) -> Result<Option<&'static str>, ApiError> {
     let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or(ANYTHING);
@@ -251,19 +232,6 @@ fn format(said: Option<&'static str>, headers: &HeaderMap) -> Result<Option<&'st
         return Err(ApiError::unsupported_media_type(&format!("{expected} or {ANYTHING}")));
     }
     Ok(said.or(known))
-}
-
-fn answer(fault: blobs::Fault, limit: u64) -> Error {
-    match fault {
-        blobs::Fault::TooLarge => ApiError::body_too_large(usize::try_from(limit).ok()),
-        blobs::Fault::Content(_) => {
-            ApiError::of(&kinds::INVALID_REQUEST, "the body ended before it was complete").with_source(fault)
-        }
-        fault @ (blobs::Fault::Io { .. } | blobs::Fault::Missing | blobs::Fault::Corrupt) => {
-            ApiError::unavailable("the store of messages").with_source(fault)
-        }
-    }
-    .into()
 }
 
 fn too_many() -> Error {

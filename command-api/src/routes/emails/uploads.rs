@@ -1,29 +1,26 @@
 //! Files that are to be sent: taken in as they come, sealed on the way, known by a fact once all of them is on the disk.
 
+use super::{SCOPE, views::Upload};
+use crate::{
+    error::{Error, Result, refusal},
+    files,
+    write::{self, Parameters, Reply, Write, present},
+};
 use axum::{
     body::Body,
     http::{HeaderMap, StatusCode, header},
     response::Response,
 };
-use futures_util::TryStreamExt;
-use orbit_adapters::blobs::{self, Blobs, Key, Place};
 use orbit_domain::emails::{
     ATTACHMENT_BYTES, Attachment, ContentType, FileName,
     attachment::{AT_MOST, Command, USER},
 };
 use orbit_event_store::{Answer, Fault, Unit};
-use orbit_events::{AttachmentId, emails::BlobRef};
+use orbit_events::AttachmentId;
 use orbit_platform::{
     http::{path::PathId, query::Query},
     ids,
-    problem::{ApiError, kinds},
-};
-use uuid::Uuid;
-
-use super::{SCOPE, views::Upload};
-use crate::{
-    error::{Error, Result, refusal},
-    write::{self, Parameters, Reply, Write, present},
+    problem::ApiError,
 };
 
 /// `?filename=`
@@ -51,10 +48,8 @@ pub async fn upload(write: Write<FileNameParameter>, headers: HeaderMap, body: B
     let filename = write.request.parameters.0.clone().ok_or_else(|| ApiError::internal("a name that was not read"))?;
     let (app, owner) = (write.app(), write.user());
     let blobs = app.blobs()?;
-    let key = app.store.vault().blob_key(owner).await?;
-    let key = Key { number: key.number, bytes: key.bytes };
-    let place = store(blobs, owner.0, &key, body).await?;
-    let command = &Command::Upload { filename, content_type: content_type.clone(), raw: blob(&place) };
+    let place = files::store(app, owner, body, ATTACHMENT_BYTES).await?;
+    let command = &Command::Upload { filename, content_type: content_type.clone(), raw: files::reference(&place) };
     let decide = |unit: Unit| async move {
         let limit = i64::try_from(AT_MOST).unwrap_or(i64::MAX);
         if unit.scan(USER, unit.context().user_id.0.as_bytes(), limit).await?.len() >= AT_MOST {
@@ -105,35 +100,10 @@ fn content_type(headers: &HeaderMap) -> Result<ContentType> {
 /// Refuses what says itself that it is too large, before any of it is read.
 fn check_length(headers: &HeaderMap) -> Result<()> {
     let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    if length.is_some_and(|length| length > ATTACHMENT_BYTES) { Err(too_large().into()) } else { Ok(()) }
-}
-
-fn too_large() -> ApiError {
-    ApiError::body_too_large(usize::try_from(ATTACHMENT_BYTES).ok())
-}
-
-async fn store(blobs: &Blobs, owner: Uuid, key: &Key, body: Body) -> Result<Place> {
-    let content = body.into_data_stream().map_err(std::io::Error::other);
-    let place = blobs.put(owner, key, content, ATTACHMENT_BYTES).await;
-    place.map_err(|fault| {
-        Error::Answer(match fault {
-            blobs::Fault::TooLarge => too_large(),
-            blobs::Fault::Content(_) => ApiError::of(&kinds::INVALID_REQUEST, "the body ended before it was complete"),
-            fault @ (blobs::Fault::Io { .. } | blobs::Fault::Missing | blobs::Fault::Corrupt) => {
-                ApiError::unavailable("the store of files").with_source(fault)
-            }
-        })
-    })
-}
-
-fn blob(place: &Place) -> BlobRef {
-    BlobRef {
-        pack: place.pack.simple().to_string(),
-        key: place.key,
-        offset: place.offset,
-        length: place.length,
-        chunk: place.chunk,
-        sha256: BlobRef::written(&place.sha256),
+    if length.is_some_and(|length| length > ATTACHMENT_BYTES) {
+        Err(files::too_large(ATTACHMENT_BYTES).into())
+    } else {
+        Ok(())
     }
 }
 

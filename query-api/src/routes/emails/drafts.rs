@@ -3,11 +3,7 @@
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use orbit_platform::{
-    http::{
-        page::Page,
-        path::PathId,
-        query::{Query, Refusal},
-    },
+    http::{page::Page, path::PathId, query::Query},
     problem::ApiError,
 };
 use serde::Serialize;
@@ -24,7 +20,10 @@ use crate::{
     answer::{IfNoneMatch, Snapshot},
     past::About,
     reader::{Reader, Whose},
-    routes::fixed::{self, Begin, PageParameters},
+    routes::{
+        filters,
+        fixed::{self, Begin, PageParameters},
+    },
 };
 
 /// What became of a draft.
@@ -129,7 +128,7 @@ impl Row {
     responses((status = 200, description = "A page of drafts", body = Page<Draft>))
 )]
 pub async fn all(reader: Reader<Emails>, mut query: Query) -> Result<Snapshot<Page<Draft>>, ApiError> {
-    let status = query.value("status", status).unwrap_or(STATUSES[0]);
+    let status = query.value("status", |text| filters::name(&STATUSES, text)).unwrap_or(STATUSES[0]);
     let (page, begin) = fixed::page::<DateTime<Utc>>(query, "updated_at", true, reader.cursors())?;
     let begin = &begin;
     let found = reader.ask(|mut db, whose| async move { list(&mut db, whose, status, begin).await }).await?;
@@ -159,11 +158,6 @@ pub async fn get(
         .found()?;
     let version = draft.body.version;
     Ok(draft.unless_known(version, &known))
-}
-
-fn status(text: &str) -> Result<&'static str, Refusal> {
-    let found = STATUSES.into_iter().find(|known| *known == text);
-    found.ok_or_else(|| ("invalid", format!("one of {} is expected", STATUSES.join(", "))))
 }
 
 async fn list(

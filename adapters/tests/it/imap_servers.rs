@@ -7,7 +7,10 @@ use orbit_adapters::{
     imap::{Client, Idle, Items, Resync, Uids, Use, encode_name},
     net::{Fault, Roots, Security, Server},
 };
-use orbit_testing::peers::{self, ImapServer};
+use orbit_testing::{
+    eventually,
+    peers::{self, ImapServer},
+};
 
 use crate::scripted::{at, login};
 
@@ -123,12 +126,13 @@ mod tests {
         let mut client = connect(server).await;
         client.create(b"Project").await.unwrap();
         let before = client.select(b"Project", None).await.unwrap();
-        // UIDVALIDITY is a time in seconds at most servers.
-        tokio::time::sleep(Duration::from_millis(1_100)).await;
-        other(server, &["DELETE Project", "CREATE Project"]).await;
-        let mut client = connect(server).await;
-        let after = client.select(b"Project", None).await.unwrap();
-        assert_ne!(before.uid_validity, after.uid_validity);
+        // At most servers a time in seconds, so the first attempts may be too soon.
+        eventually(Duration::from_secs(20), || async {
+            other(server, &["DELETE Project", "CREATE Project"]).await;
+            let after = connect(server).await.select(b"Project", None).await.unwrap();
+            after.uid_validity != before.uid_validity
+        })
+        .await;
     }
 
     pub async fn folders_of_any_name_can_be_used(server: &ImapServer) {

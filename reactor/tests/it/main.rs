@@ -7,4 +7,5 @@ mod ingest;
 mod submissions;
 mod sweep;
 mod sync;
+mod synced;
 mod world;

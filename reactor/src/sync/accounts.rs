@@ -138,7 +138,11 @@ impl Worker {
         };
         let noted = match end {
             End::Stopped | End::Lost => pages.give_back(id).await,
-            End::Failed(fault) => self.failed(&account, &pages, &fault).await,
+            End::Failed(fault) => match self.failed(&account, &pages, &fault).await {
+                // Where its settings were changed meanwhile, none of that was noted: with these it is due.
+                Ok(()) => pages.give_back(id).await,
+                not_noted => not_noted,
+            },
         };
         if let Err(fault) = noted {
             // Then it is taken for dead in a minute.
@@ -212,6 +216,7 @@ impl Worker {
                     Ok(()) = self.noted.changed() => {}
                 }
             };
+            session.pulse.rest();
             let news = if session.open.is_some() && session.client.can("IDLE") {
                 session.client.idle(wake).await?
             } else {
@@ -234,12 +239,13 @@ impl Worker {
         if matches!(fault, Fault::Stuck) {
             metrics::counter!("orbit_sync_stuck_total").increment(1);
         }
-        let failures = account.failures.saturating_add(1);
+        // Since a pass last went through, which this worker may have seen itself.
+        let failures = pages.failures().await?.saturating_add(1);
         let is_refused = code == "authentication_failed";
         let connection = account.connection_id;
         tracing::info!(error = fault as &dyn std::error::Error, %connection, failures, "an account is out of step");
         let next = (!is_refused || failures < LOGINS).then(|| self.store.clock().now() + pause(failures));
-        pages.failed(account, code, fault.detail(), next).await?;
+        pages.failed(account, failures, code, fault.detail(), next).await?;
         if is_refused || failures >= WORTH_TELLING {
             let command = Command::FailSync { code: code.to_owned(), detail: fault.detail().to_owned() };
             if let Err(fault) = self.tell_user(connection, UserId(account.user_id), command).await {
@@ -296,9 +302,9 @@ async fn watch_over(pages: &Pages, account: &Account, worker: Uuid, store: &Even
             }
         }
         let now = pulse.beats();
-        if now != beats {
+        if now.is_none() || now != beats {
             (beats, moved_at) = (now, Instant::now());
-        } else if moved_at.elapsed() > STUCK.max(IDLE + BEAT) {
+        } else if moved_at.elapsed() > STUCK {
             return End::Failed(Fault::Stuck);
         }
     }

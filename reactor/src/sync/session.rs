@@ -4,7 +4,7 @@ use std::{
     collections::HashSet,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -33,17 +33,29 @@ const MOMENT: Duration = Duration::from_millis(10);
 
 /// Beats with every step, so that somebody notices when there is none.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Pulse(Arc<AtomicU64>);
+pub(super) struct Pulse(Arc<Beats>);
+
+#[derive(Debug, Default)]
+struct Beats {
+    count: AtomicU64,
+    resting: AtomicBool,
+}
 
 impl Pulse {
     /// Something moved.
     pub fn beat(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.0.resting.store(false, Ordering::Relaxed);
+        self.0.count.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// How often it has beaten.
-    pub fn beats(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+    /// Until the next beat nothing has to move.
+    pub fn rest(&self) {
+        self.0.resting.store(true, Ordering::Relaxed);
+    }
+
+    /// How often it has beaten; `None` while nothing has to move.
+    pub fn beats(&self) -> Option<u64> {
+        (!self.0.resting.load(Ordering::Relaxed)).then(|| self.0.count.load(Ordering::Relaxed))
     }
 }
 

@@ -15,8 +15,6 @@ pub(in crate::sync) struct Account {
     pub user_id: Uuid,
     /// Version of the connection whose settings it is taken with.
     pub settings: i64,
-    /// How often it failed in a row.
-    pub failures: i32,
 }
 
 /// What is done with an account.
@@ -51,7 +49,7 @@ impl Book {
                  SELECT connection_id FROM work.mail_accounts
                  WHERE next_try_at <= $2 AND (worker IS NULL OR alive_until < $2)
                  ORDER BY next_try_at LIMIT $4 FOR UPDATE SKIP LOCKED)
-             RETURNING connection_id, user_id, settings, failures",
+             RETURNING connection_id, user_id, settings",
             worker,
             now,
             now + LEASE,
@@ -107,10 +105,21 @@ impl Pages {
         Ok(())
     }
 
-    /// It failed, and is to be tried again at that time, or not before its settings change.
+    /// How often it failed in a row.
+    pub async fn failures(&self) -> Result<i32, Fault> {
+        let failures =
+            sqlx::query_scalar!("SELECT failures FROM work.mail_accounts WHERE connection_id = $1", self.connection_id)
+                .fetch_optional(&self.pool)
+                .await
+                .map_err(Fault::database("ask how often an account failed"))?;
+        Ok(failures.unwrap_or(0))
+    }
+
+    /// It failed so often in a row, and is to be tried again at that time, or not before its settings change.
     pub async fn failed(
         &self,
         account: &Account,
+        failures: i32,
         code: &str,
         detail: &str,
         next_try_at: Option<DateTime<Utc>>,
@@ -121,7 +130,7 @@ impl Pages {
              WHERE connection_id = $1 AND settings = $2",
             self.connection_id,
             account.settings,
-            account.failures.saturating_add(1),
+            failures,
             code,
             detail,
             next_try_at

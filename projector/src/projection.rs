@@ -57,6 +57,13 @@ pub trait Projection: 'static {
     fn fill(connection: &mut PgConnection, facts: &[&Recorded]) -> impl Future<Output = Result<(), ApplyFault>> + Send {
         Self::apply(connection, facts)
     }
+
+    /// Puts in order what applying many facts at a time has left for later, once there is nothing more to apply. No row
+    /// says anything else afterwards.
+    fn rest(connection: &mut PgConnection) -> impl Future<Output = Result<(), ApplyFault>> + Send {
+        let _ = connection;
+        std::future::ready(Ok(()))
+    }
 }
 
 /// What kind of tables facts are folded into.
@@ -111,6 +118,7 @@ pub(crate) fn is_outage(error: &sqlx::Error) -> bool {
 }
 
 type Apply = for<'a> fn(&'a mut PgConnection, &'a [&'a Recorded]) -> Applying<'a>;
+type Rest = for<'a> fn(&'a mut PgConnection) -> Applying<'a>;
 type Applying<'a> = Pin<Box<dyn Future<Output = Result<(), ApplyFault>> + Send + 'a>>;
 
 /// A projection as the runner sees it.
@@ -128,6 +136,7 @@ pub struct Registered {
     pub folded_by: &'static [&'static str],
     apply: Apply,
     fill: Apply,
+    rest: Rest,
 }
 
 impl Registered {
@@ -141,6 +150,7 @@ impl Registered {
             folded_by: P::FOLDED_BY,
             apply: |connection, facts| Box::pin(P::apply(connection, facts)),
             fill: |connection, facts| Box::pin(P::fill(connection, facts)),
+            rest: |connection| Box::pin(P::rest(connection)),
         }
     }
 
@@ -152,6 +162,11 @@ impl Registered {
     /// [`Projection::fill`]
     pub async fn fill(&self, connection: &mut PgConnection, facts: &[&Recorded]) -> Result<(), ApplyFault> {
         (self.fill)(connection, facts).await
+    }
+
+    /// [`Projection::rest`]
+    pub async fn rest(&self, connection: &mut PgConnection) -> Result<(), ApplyFault> {
+        (self.rest)(connection).await
     }
 }
 

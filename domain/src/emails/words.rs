@@ -14,7 +14,7 @@ mod stems;
 mod stopwords;
 mod tokens;
 
-pub use ask::{excluded, tsquery};
+pub use ask::{excluded, phrases, tsquery};
 pub use mark::{Cut, mark};
 pub use stems::{STEMMED, Stems};
 
@@ -40,6 +40,9 @@ mod kind {
     /// Something that is so, as a whole.
     pub(super) const FLAG: u8 = b'x';
 }
+
+/// What stands between two texts in a sequence. No word has this code.
+const GAP: [u8; 2] = [0, 0];
 
 /// That there is a file with an e-mail.
 const ATTACHMENT: &str = "attachment";
@@ -76,12 +79,23 @@ pub struct Analysis<'a> {
     pub has_attachment: bool,
 }
 
-/// The words of an e-mail as the text of a `tsvector`: the subject's weigh A, names and the sender's address B, the
-/// text's D. Lexemes are in order.
-pub fn vector(user: Uuid, analysis: &Analysis<'_>, stems: &mut Stems) -> String {
+/// What the index holds of an e-mail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Words {
+    /// A `tsvector` in the binary format of the protocol: the subject's words weigh A, names and the sender's address B,
+    /// the text's D. Lexemes are in order.
+    pub vector: Vec<u8>,
+    /// The [`code`] of every word as it is written, in reading order, and [`GAP`] between two texts: what a phrase is
+    /// looked for in.
+    pub sequence: Vec<u8>,
+}
+
+/// The words of an e-mail.
+pub fn words(user: Uuid, analysis: &Analysis<'_>, stems: &mut Stems) -> Words {
     stems.make_room();
     let language = analysis.language.and_then(stems::find);
-    let mut places = Places { stems, language, entries: vec![], position: 0, left: TOKENS, folded: String::new() };
+    let mut places =
+        Places { stems, language, entries: vec![], sequence: vec![], position: 0, left: TOKENS, folded: String::new() };
     places.read(analysis.subject, &[kind::WORD, kind::SUBJECT], Weight::A);
     for name in analysis.names {
         places.read(name, &[kind::WORD], Weight::B);
@@ -101,12 +115,33 @@ pub fn vector(user: Uuid, analysis: &Analysis<'_>, stems: &mut Stems) -> String 
     places.write(tag(user))
 }
 
+/// Two bytes for a folded word (FNV-1a): two words that are told apart by their stems all but never share them.
+fn code(folded: &str) -> [u8; 2] {
+    let hash = folded.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    let [a, b, c, d] = hash.to_be_bytes();
+    match [a ^ c, b ^ d] {
+        GAP => [0, 1],
+        code => code,
+    }
+}
+
 /// What a word weighs where it stands; heavier ones come first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Weight {
     A,
     B,
     D,
+}
+
+impl Weight {
+    /// Where a position has them: the two bits above it.
+    fn bits(self) -> u16 {
+        match self {
+            Self::A => 3 << 14,
+            Self::B => 2 << 14,
+            Self::D => 0,
+        }
+    }
 }
 
 /// A lexeme at a place: its letter, its number among the stems, where (0: nowhere in particular), what it weighs there.
@@ -116,6 +151,7 @@ struct Places<'a> {
     stems: &'a mut Stems,
     language: Option<usize>,
     entries: Vec<Entry>,
+    sequence: Vec<u8>,
     position: u16,
     /// How many words may still be looked at.
     left: usize,
@@ -130,11 +166,13 @@ impl Places<'_> {
             self.left = left;
             self.position = self.position.saturating_add(1).min(LAST_POSITION);
             self.stemmed(token.text, kinds, weight);
+            self.sequence.extend(code(&self.folded));
             for piece in pieces(&token) {
                 self.stemmed(piece, kinds, weight);
             }
         }
         // No phrase goes from one text into the next.
+        self.sequence.extend(GAP);
         self.position = self.position.saturating_add(1).min(LAST_POSITION);
     }
 
@@ -167,34 +205,34 @@ impl Places<'_> {
         }
     }
 
-    fn write(mut self, tag: [u8; 6]) -> String {
+    fn write(mut self, tag: [u8; 6]) -> Words {
         self.entries.sort_unstable();
         self.entries.dedup_by_key(|(kind, stem, position, _)| (*kind, *stem, *position));
         let mut lexemes: Vec<&[Entry]> =
             self.entries.chunk_by(|one, next| (one.0, one.1) == (next.0, next.1)).collect();
-        lexemes.sort_unstable_by_key(|entries| (entries[0].0, self.stems.text(entries[0].1)));
-        let mut text = String::with_capacity(lexemes.len() * 20);
+        lexemes.sort_unstable_by_key(|entries| (entries[0].0, self.stems.order(entries[0].1)));
+        let mut vector = Vec::with_capacity(4 + lexemes.len() * 20 + self.entries.len() * 2);
+        vector.extend(u32::try_from(lexemes.len()).unwrap_or(0).to_be_bytes());
         for entries in lexemes {
-            if !text.is_empty() {
-                text.push(' ');
-            }
-            quote(&mut text, tag, entries[0].0, self.stems.text(entries[0].1));
+            vector.extend(tag);
+            vector.push(entries[0].0);
+            vector.extend(self.stems.text(entries[0].1).bytes());
+            vector.push(0);
             let places = entries.iter().filter(|(_, _, position, _)| *position > 0).take(POSITIONS);
-            for (index, (_, _, position, weight)) in places.enumerate() {
-                text.push(if index == 0 { ':' } else { ',' });
-                push_number(&mut text, *position);
-                match weight {
-                    Weight::A => text.push('A'),
-                    Weight::B => text.push('B'),
-                    Weight::D => {}
-                }
+            let count_at = vector.len();
+            vector.extend([0, 0]);
+            let mut count = 0_u16;
+            for (_, _, position, weight) in places {
+                vector.extend((weight.bits() | position).to_be_bytes());
+                count += 1;
             }
+            vector[count_at..count_at + 2].copy_from_slice(&count.to_be_bytes());
         }
-        text
+        Words { vector, sequence: self.sequence }
     }
 }
 
-/// A lexeme, as the text of a `tsvector` or a `tsquery` holds it.
+/// A lexeme, as the text of a `tsquery` holds it.
 fn quote(text: &mut String, tag: [u8; 6], kind: u8, word: &str) {
     text.push('\'');
     text.extend(tag.iter().map(|byte| char::from(*byte)));
@@ -206,20 +244,6 @@ fn quote(text: &mut String, tag: [u8; 6], kind: u8, word: &str) {
         text.push(c);
     }
     text.push('\'');
-}
-
-/// Without the detour through formatting, which is felt at thousands of words.
-fn push_number(text: &mut String, number: u16) {
-    let mut divisor = 10_000;
-    while divisor > 1 && number < divisor {
-        divisor /= 10;
-    }
-    let mut rest = number;
-    while divisor > 0 {
-        let digit = u8::try_from(rest / divisor).unwrap_or(0);
-        text.push(char::from(b'0' + digit));
-        (rest, divisor) = (rest % divisor, divisor / 10);
-    }
 }
 
 /// Names and addresses of an e-mail, as [`Analysis`] wants them.

@@ -127,6 +127,13 @@ impl Course {
         }
     }
 
+    /// Lets the projection put in order what it has left for later.
+    pub async fn rest(&self) -> Result<(), Fault> {
+        let mut transaction = self.pool.begin().await.map_err(Fault::database("begin to rest"))?;
+        self.projection.rest(&mut transaction).await?;
+        transaction.commit().await.map_err(Fault::database("commit what rest has put in order"))
+    }
+
     /// Compare-and-set of the checkpoint.
     ///
     /// The settings hold until the end of the transaction. The commit need not wait for the disk: rows and checkpoint are

@@ -26,6 +26,11 @@ const LAZY: Duration = Duration::from_millis(100);
 /// How often the checkpoint of an idle partition follows the head.
 const IDLE: Duration = Duration::from_secs(1);
 
+/// So many facts at once leave something for later.
+const MANY: usize = 100;
+/// How long nothing must have come for a worker to rest.
+const QUIET: Duration = Duration::from_millis(200);
+
 /// Follows a partition until the future is dropped; begins again at the checkpoint whenever something fails.
 pub(super) async fn run(shared: Arc<Shared>, projection: &'static Registered, partition: Partition) {
     let mut backoff = Backoff::default();
@@ -79,6 +84,8 @@ struct Worker<'a> {
     /// When the checkpoint is to catch up with what was seen.
     move_at: Option<Instant>,
     moved: Instant,
+    /// When to rest, if many facts were applied since the last time and no others come.
+    rest_at: Option<Instant>,
 }
 
 /// The feed has lost facts of this partition.
@@ -105,9 +112,20 @@ impl<'a> Worker<'a> {
             return Err(Fault::AheadOfLog { checkpoint: seen, head: head.position });
         }
         let epoch = head.epoch;
-        let (move_at, moved) = (None, Instant::now());
-        let mut worker =
-            Self { shared, projection, partition, epoch, course, seen, facts, pulses, progress, move_at, moved };
+        let mut worker = Self {
+            shared,
+            projection,
+            partition,
+            epoch,
+            course,
+            seen,
+            facts,
+            pulses,
+            progress,
+            move_at: None,
+            moved: Instant::now(),
+            rest_at: None,
+        };
         worker.catch_up(head.position).await?;
         loop {
             let Hole = worker.live().await?;
@@ -117,25 +135,29 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Reads the log up to a position.
+    /// Reads the log up to a position. What comes next is read and opened while facts are applied.
     async fn catch_up(&mut self, upto: i64) -> Result<(), Fault> {
+        let (shared, projection, partition) = (self.shared, self.projection, self.partition);
+        let read = async |after: i64| {
+            let _permit = shared.permit().await;
+            Batch::read(&shared.deps.log, &shared.deps.vault, projection, partition, after, upto).await
+        };
+        let mut batch = read(self.seen).await?;
         loop {
-            let permit = self.shared.permit().await;
-            let deps = &self.shared.deps;
-            let batch = Batch::read(&deps.log, &deps.vault, self.projection, self.partition, self.seen, upto).await?;
-            drop(permit);
             let facts: Vec<&Opened> = batch.facts.iter().collect();
-            self.advance(&facts, batch.upto).await?;
             if batch.last {
-                return Ok(());
+                return self.advance(&facts, batch.upto).await;
             }
+            let (applied, next) = tokio::join!(self.advance(&facts, batch.upto), read(batch.upto));
+            applied?;
+            batch = next?;
         }
     }
 
     /// Applies facts as they come, until the feed has a hole.
     async fn live(&mut self) -> Result<Hole, Fault> {
         loop {
-            let move_at = self.move_at;
+            let (move_at, rest_at) = (self.move_at, self.rest_at);
             let done = tokio::select! {
                 biased;
                 received = self.facts.recv() => match received {
@@ -145,6 +167,10 @@ impl<'a> Worker<'a> {
                 },
                 () = async { sleep_until(move_at.unwrap_or_else(Instant::now)).await }, if move_at.is_some() => {
                     self.move_checkpoint().await?;
+                    ControlFlow::Continue(())
+                }
+                () = async { sleep_until(rest_at.unwrap_or_else(Instant::now)).await }, if rest_at.is_some() => {
+                    self.rest().await?;
                     ControlFlow::Continue(())
                 }
                 changed = self.pulses.changed() => {
@@ -256,7 +282,16 @@ impl<'a> Worker<'a> {
             metrics::counter!("orbit_projection_parked_total", "projection" => name).increment(applied.parked as u64);
         }
         self.reached(upto);
+        if facts.len() >= MANY || self.rest_at.is_some() {
+            self.rest_at = Some(Instant::now() + QUIET);
+        }
         Ok(())
+    }
+
+    async fn rest(&mut self) -> Result<(), Fault> {
+        self.rest_at = None;
+        let _permit = self.shared.permit().await;
+        self.course.rest().await
     }
 
     /// A span for each trace that facts of the batch belong to, so that every write's trace ends in its projection.

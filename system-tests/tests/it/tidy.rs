@@ -47,10 +47,11 @@ const ARROWS: [(&str, &[&str]); 14] = [
 ];
 
 /// What a pure package may be made of: values, their shapes and their checks.
-const PURE: [&str; 10] = [
+const PURE: [&str; 11] = [
     "chrono",
     "chrono-tz",
     "email_address",
+    "foldhash",
     "orbit-events",
     "rust-stemmers",
     "serde",

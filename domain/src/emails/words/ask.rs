@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::{
-    ATTACHMENT, kind, quote,
+    ATTACHMENT, code, kind, quote,
     stems::{find, stem},
     tag,
     tokens::{folded, tokens},
@@ -27,6 +27,21 @@ pub fn tsquery(user: Uuid, query: &Terms, languages: &[String]) -> Option<String
 /// What an e-mail of the user may not have any of; `None`, if it may have everything.
 pub fn excluded(user: Uuid, query: &Terms, languages: &[String]) -> Option<String> {
     Asker::new(user, languages, false).any(&query.none)
+}
+
+/// What is to be found in the [`sequence`](super::Words::sequence) of an e-mail for each phrase that has to be there: an
+/// index of stems says that the words are there in some form, this that they are there as they are written, with what
+/// stands between them and is in no index.
+pub fn phrases(query: &Terms) -> Vec<Vec<u8>> {
+    let phrases = query.all.iter().filter_map(|any| match any.as_slice() {
+        [Term { field: Field::Any | Field::Subject, phrase: true, prefix: false, words }] => Some(words),
+        _ => None,
+    });
+    let codes = phrases.map(|words| {
+        let tokens = words.iter().flat_map(|word| tokens(word));
+        tokens.flat_map(|token| code(&folded(token.text))).collect::<Vec<u8>>()
+    });
+    codes.filter(|codes| codes.len() > 2).collect()
 }
 
 #[derive(Clone)]

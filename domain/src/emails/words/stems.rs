@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
 use rust_stemmers::{Algorithm, Stemmer};
 
 use super::stopwords;
@@ -55,9 +56,10 @@ pub(super) fn stem(language: usize, word: &str) -> Option<String> {
 #[derive(Debug, Default)]
 pub struct Stems {
     /// By language, the first for none.
-    known: Vec<HashMap<Box<str>, Option<u32>>>,
-    numbers: HashMap<Box<str>, u32>,
-    texts: Vec<Box<str>>,
+    known: Vec<HashMap<Box<str>, Option<u32>, RandomState>>,
+    numbers: HashMap<Box<str>, u32, RandomState>,
+    /// With their first eight bytes as a number, by which most of them are told apart.
+    texts: Vec<(u64, Box<str>)>,
     words: usize,
 }
 
@@ -78,7 +80,7 @@ impl Stems {
     pub(super) fn number(&mut self, language: Option<usize>, word: &str) -> Option<u32> {
         let place = language.map_or(0, |language| language + 1);
         if self.known.len() <= place {
-            self.known.resize_with(place + 1, HashMap::new);
+            self.known.resize_with(place + 1, HashMap::default);
         }
         if let Some(number) = self.known[place].get(word) {
             return *number;
@@ -98,13 +100,27 @@ impl Stems {
             return *number;
         }
         let number = u32::try_from(self.texts.len()).unwrap_or(u32::MAX);
-        self.texts.push(text.clone());
+        self.texts.push((beginning(&text), text.clone()));
         self.numbers.insert(text, number);
         number
     }
 
     /// The text of a number.
     pub(super) fn text(&self, number: u32) -> &str {
-        usize::try_from(number).ok().and_then(|number| self.texts.get(number)).map_or("", |text| text)
+        self.order(number).1
     }
+
+    /// What texts are put in the order of their bytes by.
+    pub(super) fn order(&self, number: u32) -> (u64, &str) {
+        let known = usize::try_from(number).ok().and_then(|number| self.texts.get(number));
+        known.map_or((0, ""), |(beginning, text)| (*beginning, text))
+    }
+}
+
+fn beginning(text: &str) -> u64 {
+    let mut first = [0; 8];
+    for (byte, to) in text.bytes().zip(&mut first) {
+        *to = byte;
+    }
+    u64::from_be_bytes(first)
 }

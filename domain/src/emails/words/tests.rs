@@ -17,7 +17,61 @@ fn mail<'a>(subject: &'a str, text: &'a str, language: Option<&'a str>) -> Analy
 }
 
 fn lexemes(analysis: &Analysis<'_>) -> String {
-    vector(user(), analysis, &mut Stems::new()).replace(TAG, "")
+    shown(&words(user(), analysis, &mut Stems::new()).vector).replace(TAG, "")
+}
+
+/// A vector as `PostgreSQL` shows it.
+fn shown(mut vector: &[u8]) -> String {
+    let mut take = |count: usize| {
+        let (taken, rest) = vector.split_at(count);
+        vector = rest;
+        taken.to_vec()
+    };
+    let count = u32::from_be_bytes(take(4).try_into().unwrap());
+    let mut lexemes = Vec::new();
+    for _ in 0..count {
+        let lexeme: Vec<u8> = std::iter::from_fn(|| Some(take(1)[0]).filter(|byte| *byte != 0)).collect();
+        let lexeme = String::from_utf8(lexeme).unwrap().replace('\'', "''");
+        let mut two = || u16::from_be_bytes(take(2).try_into().unwrap());
+        let places: Vec<String> = (0..two())
+            .map(|_| {
+                let place = two();
+                format!("{}{}", place & 0x3fff, ["", "C", "B", "A"][usize::from(place >> 14)])
+            })
+            .collect();
+        let places = places.join(",");
+        lexemes.push(format!("'{lexeme}'{}{places}", if places.is_empty() { "" } else { ":" }));
+    }
+    assert!(vector.is_empty(), "{} bytes are left", vector.len());
+    lexemes.join(" ")
+}
+
+/// Whether a phrase is in what is kept of a text.
+fn stands(text: &str, phrase: &str) -> bool {
+    let sequence = words(user(), &mail("Subject here", text, Some("en")), &mut Stems::new()).sequence;
+    let phrases = phrases(&terms(phrase));
+    assert_eq!(phrases.len(), 1, "{phrase}");
+    sequence.windows(phrases[0].len()).any(|window| window == phrases[0])
+}
+
+#[test]
+fn a_phrase_is_found_as_it_is_written_with_words_that_say_nothing() {
+    let text = "We met at the Meeting Point, to be or not to be with e-mails.";
+    for there in ["\"the meeting point\"", "\"to be or not\"", "\"not to BE\"", "\"with e-mails\"", "\"subject here\""]
+    {
+        assert!(stands(text, there), "{there}");
+    }
+    for not in ["\"the meetings point\"", "\"point the meeting\"", "\"here we\"", "\"be with mails\""] {
+        assert!(!stands(text, not), "{not}");
+    }
+}
+
+#[test]
+fn only_phrases_that_have_to_be_there_are_looked_for_as_they_are_written() {
+    for none in ["two words", "\"one\"", "-\"two words\"", "\"two words\" OR three", "from:\"ada lovelace\""] {
+        assert_eq!(phrases(&terms(none)), Vec::<Vec<u8>>::new(), "{none}");
+    }
+    assert_eq!(phrases(&terms("subject:\"two words\" \"and three words\"")).concat().len(), 10);
 }
 
 fn terms(text: &str) -> Terms {
@@ -125,10 +179,10 @@ fn stems_are_remembered_and_forgotten_without_a_difference() {
     let mut stems = Stems::new();
     for round in 0..5 {
         let text = many.replace('w', ["a", "b", "c", "d", "e"][round]);
-        vector(user(), &mail("", &text, None), &mut stems);
+        words(user(), &mail("", &text, None), &mut stems);
     }
     let analysis = mail("Meetings", "on meeting", Some("en"));
-    assert_eq!(vector(user(), &analysis, &mut stems), vector(user(), &analysis, &mut Stems::new()));
+    assert_eq!(words(user(), &analysis, &mut stems), words(user(), &analysis, &mut Stems::new()));
 }
 
 #[test]
@@ -228,7 +282,7 @@ proptest! {
         let analysis = Analysis {
             names: &names, from: vec![&name], to: vec![&subject], ..mail(&subject, &text, Some(language))
         };
-        let told = vector(user(), &analysis, &mut Stems::new());
+        let told = shown(&words(user(), &analysis, &mut Stems::new()).vector);
         assert_is_well_formed(&told)?;
         let lexemes: Vec<&str> = told.split("' ").collect();
         prop_assert!(lexemes.len() <= 4 * TOKENS);

@@ -35,6 +35,12 @@ pub(super) fn tokens(text: &str) -> impl Iterator<Item = Token<'_>> {
 
 /// How many bytes the word has that a text begins with, and whether it is made of several.
 fn run(text: &str) -> (usize, bool) {
+    // Most words are plain, and end before a space.
+    let plain = text.bytes().take_while(u8::is_ascii_alphanumeric).count();
+    let is_end = |byte: u8| byte.is_ascii() && !is_between(char::from(byte));
+    if plain > 0 && text.as_bytes().get(plain).is_none_or(|byte| is_end(*byte)) {
+        return (plain, false);
+    }
     let mut chars = text.char_indices().peekable();
     let (mut length, mut is_compound) = (0, false);
     while let Some((start, c)) = chars.next() {

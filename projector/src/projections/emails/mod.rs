@@ -14,20 +14,22 @@ mod threads;
 mod words;
 mod written;
 
+use std::collections::HashSet;
+
 use orbit_events::Recorded;
 use sqlx::PgConnection;
+use uuid::Uuid;
 
-use super::rows::{self, Folded};
+use super::rows;
 use crate::projection::{ApplyFault, Interest, Projection, Tables};
-use email::Change;
-use written::{Arrived, Contents};
+use written::Arrived;
 
 /// Folds facts about e-mails and what is written; of the users it wants to know who was erased.
 pub struct Emails;
 
 impl Projection for Emails {
     const NAME: &'static str = "emails";
-    const VERSION: i32 = 1;
+    const VERSION: i32 = 2;
     const INTEREST: Interest = Interest::Some {
         categories: &["emails", "drafts", "submissions", "threads", "folders", "attachments"],
         types: &[rows::ERASED],
@@ -58,6 +60,10 @@ impl Projection for Emails {
     async fn fill(connection: &mut PgConnection, facts: &[&Recorded]) -> Result<(), ApplyFault> {
         fold(connection, facts, Tables::Fresh).await
     }
+
+    async fn rest(connection: &mut PgConnection) -> Result<(), ApplyFault> {
+        words::sort_in(connection).await
+    }
 }
 
 async fn fold(connection: &mut PgConnection, facts: &[&Recorded], tables: Tables) -> Result<(), ApplyFault> {
@@ -75,44 +81,30 @@ async fn fold(connection: &mut PgConnection, facts: &[&Recorded], tables: Tables
     let uploads = rows::fold::<attachment::Row>(connection, &facts, &removed).await?;
 
     gone::remove(connection, &emails.gone, &folders.gone, &uploads.gone).await?;
-    let changes = store(connection, &facts, emails, tables).await?;
-    counts::follow(connection, &changes).await?;
-    let decided = decision::store(connection, &decisions.into_rows()).await?;
-    let touched = links::link(connection, &facts, decided, tables).await?;
-    threads::tell(connection, touched, &changes).await?;
-    folder::store(connection, &folders.into_rows()).await?;
-    draft::store(connection, &drafts.into_rows()).await?;
-    submission::store(connection, &submissions.into_rows()).await?;
-    attachment::store(connection, &uploads.into_rows()).await?;
-    gone::erase(connection, &erased).await
-}
-
-/// Writes e-mails and their words. What is deleted goes first: it may have come in again.
-async fn store(
-    connection: &mut PgConnection,
-    facts: &[&Recorded],
-    emails: Folded<email::Row>,
-    tables: Tables,
-) -> Result<Vec<Change>, ApplyFault> {
-    let mut changes = written::delete(connection, &emails.gone).await?;
+    let deleted = written::delete(connection, &emails.gone).await?;
     let rows = emails.into_rows();
-    let contents: Contents<'_> = facts
-        .iter()
-        .filter_map(|fact| Some(((fact.envelope.stream_id, fact.envelope.version), links::received(fact)?)))
-        .collect();
     let (came, marked): (Vec<&email::Row>, Vec<&email::Row>) = rows.iter().partition(|row| row.came.is_some());
+    let contents = written::contents(&facts);
     let arrived: Vec<Arrived<'_>> = came.into_iter().filter_map(|row| Arrived::find(row, &contents)).collect();
-    let insert = async {
-        match tables {
-            Tables::Serving => written::insert(connection, &arrived).await,
-            Tables::Fresh => written::copy(connection, &arrived).await,
-        }
+    let write = async {
+        // What is deleted went first: it may have come in again.
+        let inserted = written::put(connection, &arrived, tables).await?;
+        let written: HashSet<Uuid> = inserted.iter().map(|change| change.id).collect();
+        let mut changes = deleted;
+        changes.extend(inserted);
+        changes.extend(written::update(connection, &marked).await?);
+        counts::follow(connection, &changes).await?;
+        let decided = decision::store(connection, &decisions.into_rows()).await?;
+        let touched = links::link(connection, &facts, decided, tables).await?;
+        threads::tell(connection, touched, &changes).await?;
+        folder::store(connection, &folders.into_rows()).await?;
+        draft::store(connection, &drafts.into_rows()).await?;
+        submission::store(connection, &submissions.into_rows()).await?;
+        attachment::store(connection, &uploads.into_rows()).await?;
+        Ok::<_, ApplyFault>(written)
     };
-    // While the database writes them, their words are made here.
-    let (inserted, words) = tokio::join!(insert, words::make(&arrived));
-    let inserted = inserted?;
-    words::store(connection, &arrived, &words, &inserted).await?;
-    changes.extend(inserted);
-    changes.extend(written::update(connection, &marked).await?);
-    Ok(changes)
+    // While the database writes all this, the words of what came in are made here.
+    let (written, words) = tokio::join!(write, words::make(&arrived));
+    words::store(connection, &arrived, &words, &written?).await?;
+    gone::erase(connection, &erased).await
 }

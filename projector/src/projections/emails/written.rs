@@ -3,14 +3,20 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use orbit_events::emails::{Address, BlobRef, Part, SNIPPET_CHARS, email::Received};
+use orbit_events::{
+    Recorded,
+    emails::{Address, BlobRef, Part, SNIPPET_CHARS, email::Received},
+};
 use serde::Serialize;
 use sqlx::{PgConnection, types::Json};
 use uuid::Uuid;
 
-use super::email::{Change, Place, Row};
+use super::{
+    email::{Change, Place, Row},
+    links,
+};
 use crate::{
-    projection::ApplyFault,
+    projection::{ApplyFault, Tables},
     projections::{
         copy,
         rows::{self, Gone, column},
@@ -19,6 +25,26 @@ use crate::{
 
 /// What e-mails came in with, by stream and version.
 pub(super) type Contents<'a> = HashMap<(Uuid, i64), &'a Received>;
+
+/// What these facts say of e-mails that came in.
+pub(super) fn contents<'a>(facts: &[&'a Recorded]) -> Contents<'a> {
+    let came = facts
+        .iter()
+        .filter_map(|fact| Some(((fact.envelope.stream_id, fact.envelope.version), links::received(fact)?)));
+    came.collect()
+}
+
+/// Writes e-mails that came in.
+pub(super) async fn put(
+    connection: &mut PgConnection,
+    emails: &[Arrived<'_>],
+    tables: Tables,
+) -> Result<Vec<Change>, ApplyFault> {
+    match tables {
+        Tables::Serving => insert(connection, emails).await,
+        Tables::Fresh => copy(connection, emails).await,
+    }
+}
 
 /// An e-mail that came in with these facts, and what it says.
 pub(super) struct Arrived<'a> {
@@ -90,7 +116,7 @@ fn snippet(text: &str) -> String {
 }
 
 /// Writes e-mails that came in. There is a row already only if the facts are delivered again; the version decides.
-pub(super) async fn insert(connection: &mut PgConnection, emails: &[Arrived<'_>]) -> Result<Vec<Change>, ApplyFault> {
+async fn insert(connection: &mut PgConnection, emails: &[Arrived<'_>]) -> Result<Vec<Change>, ApplyFault> {
     if emails.is_empty() {
         return Ok(Vec::new());
     }
@@ -178,7 +204,7 @@ pub(super) async fn insert(connection: &mut PgConnection, emails: &[Arrived<'_>]
 }
 
 /// Writes e-mails that came in into a table that holds none of them.
-pub(super) async fn copy(connection: &mut PgConnection, emails: &[Arrived<'_>]) -> Result<Vec<Change>, ApplyFault> {
+async fn copy(connection: &mut PgConnection, emails: &[Arrived<'_>]) -> Result<Vec<Change>, ApplyFault> {
     if emails.is_empty() {
         return Ok(Vec::new());
     }

@@ -14,7 +14,7 @@ mod stems;
 mod stopwords;
 mod tokens;
 
-pub use ask::{excluded, phrases, tsquery};
+pub use ask::{candidates, excluded, phrases, tsquery};
 pub use mark::{Cut, mark};
 pub use stems::{STEMMED, Stems};
 

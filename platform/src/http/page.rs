@@ -46,9 +46,14 @@ impl PageRequest {
         let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
         let has_more = rows.len() > limit;
         rows.truncate(limit);
-        let last = rows.last().filter(|_| has_more);
-        let next_cursor = last.map(|row| self.key.seal(self.binding, &sort_values(row)));
-        Page { data: rows, next_cursor, has_more, total }
+        let next = rows.last().filter(|_| has_more).map(sort_values);
+        self.cut(rows, total, next)
+    }
+
+    /// Makes a page of just these rows. `next` is what the cursor of the next page remembers, if there is one.
+    pub fn cut<T>(&self, data: Vec<T>, total: Option<i64>, next: Option<Vec<Value>>) -> Page<T> {
+        let next_cursor = next.map(|values| self.key.seal(self.binding, &values));
+        Page { data, has_more: next_cursor.is_some(), next_cursor, total }
     }
 }
 

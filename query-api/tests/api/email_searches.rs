@@ -226,3 +226,68 @@ async fn searches_that_cannot_be_read_are_refused_by_name() {
         }
     }
 }
+
+/// Everything that a list shows, page by page.
+async fn all_pages(world: &World, path: &str) -> Vec<uuid::Uuid> {
+    let (mut all, mut next) = (vec![], String::new());
+    loop {
+        let reply = world.get(ADA, &format!("{path}{next}")).await;
+        all.extend(reply.ids());
+        match reply.json()["next_cursor"].as_str() {
+            Some(cursor) => next = format!("&cursor={cursor}"),
+            None => return all,
+        }
+    }
+}
+
+#[tokio::test]
+async fn whatever_is_in_few_or_in_many_is_found_once_and_in_order() {
+    const COUNT: u128 = 320;
+    let world = World::new().await.with_mailbox().await;
+    for n in 1..=COUNT {
+        world
+            .mail(n, |mail| {
+                mail.text = "All of it is about soup.".to_owned();
+                if n % 3 == 0 {
+                    mail.subject = Some("Soup of the day".to_owned());
+                }
+                if n % 40 == 0 {
+                    mail.text.push_str(" Day of the soup, with dumplings.");
+                }
+            })
+            .await;
+    }
+    for n in (5..=COUNT).step_by(5) {
+        world.on_mail(n, 2, Read {}).await;
+    }
+    let expected = |is_it: &dyn Fn(u128) -> bool| {
+        (1..=COUNT).rev().filter(|n| is_it(*n)).flat_map(|n| ids(&[n])).collect::<Vec<_>>()
+    };
+    // Of words in most e-mails, in some, in few; and of phrases: what stands the other way round is none.
+    let cases: [(&str, &dyn Fn(u128) -> bool); 7] = [
+        ("soup", &|_| true),
+        ("soup is:unread", &|n| n % 5 != 0),
+        ("subject:soup", &|n| n % 3 == 0),
+        ("dumplings", &|n| n % 40 == 0),
+        ("\"soup of the day\"", &|n| n % 3 == 0),
+        ("\"day of the soup\"", &|n| n % 40 == 0),
+        ("\"soup of day\"", &|_| false),
+    ];
+    for (words, is_it) in cases {
+        let expected = expected(is_it);
+        for limit in [7, 50, 200] {
+            let path = format!("/emails?limit={limit}&q={}", encode(words));
+            assert_eq!(all_pages(&world, &format!("{path}&sort=-date")).await, expected, "{words}, {limit}");
+            let mut ranked = all_pages(&world, &path).await;
+            // A hundred at a time, or a page, the best come first.
+            for (window, newest) in ranked.chunks_mut(limit.max(100)).zip(expected.chunks(limit.max(100))) {
+                window.sort_unstable_by(|a, b| b.cmp(a));
+                assert_eq!(window, newest, "{words}, {limit}");
+            }
+            let total = world.get(ADA, &format!("{path}&include=total")).await.ok()["total"].clone();
+            assert_eq!(total, json!(expected.len()), "{words}");
+        }
+    }
+    let best = world.get(ADA, "/emails/search?limit=10&q=soup").await.ok();
+    assert!(best["data"].as_array().unwrap().iter().all(|hit| hit["subject"] == json!("Soup of the day")), "{best}");
+}

@@ -13,20 +13,21 @@ use crate::emails::query::{Field, Term, Terms};
 /// What an e-mail of the user has to have, for the languages of the mailbox: a word matches as it is, or by its stem in
 /// any of them. `None`, if nothing is asked for that has to be there; then there is still [`excluded`].
 pub fn tsquery(user: Uuid, query: &Terms, languages: &[String]) -> Option<String> {
-    let asker = Asker::new(user, languages, false);
-    // Words that say nothing are passed over, unless there are no others.
-    let all = [false, true].into_iter().find_map(|with_stop_words| {
-        let asker = Asker { with_stop_words, ..asker.clone() };
-        let all: Vec<String> = query.all.iter().filter_map(|any| asker.any(any)).collect();
-        (!all.is_empty()).then_some(all)
-    })?;
+    let asker = Asker::new(user, languages);
     let none = query.none.iter().filter_map(|term| asker.term(term)).map(|term| format!("!{term}"));
-    Some(all.into_iter().chain(none).collect::<Vec<_>>().join(" & "))
+    Some(asker.all(query)?.into_iter().chain(none).collect::<Vec<_>>().join(" & "))
+}
+
+/// What every e-mail has that [`tsquery`] finds: the words of phrases, wherever they stand. An index knows this without
+/// looking into e-mails.
+pub fn candidates(user: Uuid, query: &Terms, languages: &[String]) -> Option<String> {
+    let asker = Asker { in_any_order: true, ..Asker::new(user, languages) };
+    Some(asker.all(query)?.join(" & "))
 }
 
 /// What an e-mail of the user may not have any of; `None`, if it may have everything.
 pub fn excluded(user: Uuid, query: &Terms, languages: &[String]) -> Option<String> {
-    Asker::new(user, languages, false).any(&query.none)
+    Asker::new(user, languages).any(&query.none)
 }
 
 /// What is to be found in the [`sequence`](super::Words::sequence) of an e-mail for each phrase that has to be there: an
@@ -50,12 +51,23 @@ struct Asker {
     /// Those of the mailbox's languages that have stems.
     languages: Vec<usize>,
     with_stop_words: bool,
+    in_any_order: bool,
 }
 
 impl Asker {
-    fn new(user: Uuid, languages: &[String], with_stop_words: bool) -> Self {
+    fn new(user: Uuid, languages: &[String]) -> Self {
         let languages = languages.iter().filter_map(|language| find(language)).collect();
-        Self { tag: tag(user), languages, with_stop_words }
+        Self { tag: tag(user), languages, with_stop_words: false, in_any_order: false }
+    }
+
+    /// All that has to be there; nothing, if nothing has to.
+    fn all(&self, query: &Terms) -> Option<Vec<String>> {
+        // Words that say nothing are passed over, unless there are no others.
+        [false, true].into_iter().find_map(|with_stop_words| {
+            let asker = Self { with_stop_words, ..self.clone() };
+            let all: Vec<String> = query.all.iter().filter_map(|any| asker.any(any)).collect();
+            (!all.is_empty()).then_some(all)
+        })
     }
 
     fn any(&self, alternatives: &[Term]) -> Option<String> {
@@ -90,8 +102,11 @@ impl Asker {
             let is_beginning = term.prefix && index + 1 == words.len();
             let Some(forms) = self.forms(word, kind, is_beginning) else { continue };
             if !asked.is_empty() {
-                let behind = if distance == 1 { " <-> ".to_owned() } else { format!(" <{distance}> ") };
-                asked.push_str(&behind);
+                match distance {
+                    _ if self.in_any_order => asked.push_str(" & "),
+                    1 => asked.push_str(" <-> "),
+                    _ => asked.push_str(&format!(" <{distance}> ")),
+                }
             }
             asked.push_str(&forms);
             distance = 0;

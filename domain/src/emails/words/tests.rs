@@ -199,6 +199,13 @@ fn a_phrase_counts_the_places_of_words_that_say_nothing() {
 }
 
 #[test]
+fn what_may_have_a_phrase_has_its_words_in_any_order() {
+    let candidates = |text| candidates(user(), &terms(text), &["en".to_owned()]).unwrap().replace(TAG, "");
+    assert_eq!(candidates("\"lunch with the team\" -\"next week\""), "('wlunch' & 'wteam')");
+    assert_eq!(candidates("lunch from:ada -team"), "'wlunch' & 'fada'");
+}
+
+#[test]
 fn words_that_say_nothing_are_asked_for_only_among_themselves() {
     assert_eq!(asked("the lunch", &["en"]).unwrap(), "'wlunch':*");
     assert_eq!(asked("the who", &["en"]).unwrap(), "'wthe' & 'wwho':*");

@@ -54,9 +54,9 @@ pub struct EmailWords {
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "it documents the parameters, which are read one by one")]
 pub struct EmailParameters {
-    /// `-date` (newest first, the default), `date`, or with `q` also `relevance` (the default then: the best of the
-    /// newest 400 that were found; by date there is no such end). Among what is put off also `snoozed_until` (the
-    /// default there)
+    /// `-date` (newest first, the default), `date`, or with `q` also `relevance` (the default then: of the newest hundred
+    /// that were found the best come first, then those of the hundred before, and so on). Among what is put off also
+    /// `snoozed_until` (the default there)
     #[param(example = "-date", nullable = false)]
     sort: Option<String>,
     /// The most e-mails on the page

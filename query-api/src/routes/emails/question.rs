@@ -4,18 +4,19 @@ use chrono::{DateTime, Utc};
 use orbit_domain::emails::query::Terms;
 use orbit_platform::{
     http::{
-        cursor::CursorKey,
+        cursor::{After, CursorKey},
         page::{Page, PageRequest},
         query::{Query, Sort, SortKey},
     },
     problem::ApiError,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use sqlx::{FromRow, PgConnection, Row as _};
 use uuid::Uuid;
 
 use super::{
     asked::Asked,
+    statement::Way,
     view::{Email, Row, WIDTH},
 };
 use crate::{
@@ -50,16 +51,50 @@ pub enum About {
     Trash,
 }
 
+/// Date and id of an e-mail: where it is among all, from the newest on.
+pub(super) type Moment = (DateTime<Utc>, Uuid);
 /// How well an e-mail fits, its date and its id.
 pub(super) type Ranked = (f32, DateTime<Utc>, Uuid);
+
+/// Where a page begins among what is ranked: the newest that were found are put in order by how well they fit, then as
+/// many that are older, and so on to the last.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Start {
+    /// With the best of the newest.
+    Newest,
+    /// With the best of what is older than this.
+    Older(Moment),
+    /// Within what this one is the newest of, after that rank.
+    Within(Moment, Ranked),
+}
+
+impl Start {
+    fn read(after: &After) -> Result<Self, ApiError> {
+        let moment = (after.get(0)?, after.get(1)?);
+        Ok(match after.get::<Option<f32>>(2)? {
+            Some(rank) => Self::Within(moment, (rank, after.get(3)?, after.get(4)?)),
+            None => Self::Older(moment),
+        })
+    }
+
+    fn values(self) -> Vec<Value> {
+        match self {
+            Self::Newest => vec![],
+            Self::Older((date, id)) => vec![json!(date), json!(id), Value::Null],
+            Self::Within((date, id), (rank, of, the)) => {
+                vec![json!(date), json!(id), json!(rank), json!(of), json!(the)]
+            }
+        }
+    }
+}
 
 /// How a list is ordered.
 #[derive(Clone, Debug)]
 pub(super) enum By {
     /// By a column.
     Column(Order, Option<conditions::Place>),
-    /// The best first; after that rank, date and id.
-    Rank(Option<Ranked>),
+    /// The best first.
+    Rank(Start),
 }
 
 /// A list of e-mails.
@@ -113,7 +148,7 @@ impl Question {
         let ranks = sort.keys.iter().any(|key| key.column == RELEVANCE);
         let by = if ranks && asked.wants_words() {
             let after = page.after.as_ref();
-            By::Rank(after.map(|after| Ok::<_, ApiError>((after.get(0)?, after.get(1)?, after.get(2)?))).transpose()?)
+            By::Rank(after.map(Start::read).transpose()?.unwrap_or(Start::Newest))
         } else {
             // Where nothing can be ranked the newest is the best.
             let sort = if ranks { by_one("-date") } else { sort.clone() };
@@ -149,22 +184,54 @@ impl Question {
         self.sort.keys.iter().all(|key| key.column != SNOOZED.name)
     }
 
+    /// Where the newest are that it is about.
+    pub(super) fn start(&self) -> Start {
+        match (&self.by, &self.page.after) {
+            (By::Rank(start), _) => *start,
+            (By::Column(..), Some(after)) if self.is_by_date() && self.is_descending() => {
+                let moment = after.get(0).and_then(|date| Ok((date, after.get(1)?)));
+                moment.map_or(Start::Newest, Start::Older)
+            }
+            (By::Column(..), _) => Start::Newest,
+        }
+    }
+
     /// Whether what is newest, or fits best, comes first.
     pub(super) fn is_descending(&self) -> bool {
         self.sort.keys.iter().all(|key| key.descending || key.column == RELEVANCE)
     }
 
-    /// Makes the page of the rows that the statement gave.
-    fn page(&self, hits: Vec<Hit>, total: Option<i64>) -> Page<Hit> {
-        self.page.page(hits, total, |hit| {
-            let email = &hit.email;
-            match &self.by {
-                By::Rank(_) => vec![json!(hit.rank), json!(email.date), json!(email.id)],
-                By::Column(..) if self.is_by_date() => vec![json!(email.date), json!(email.id)],
-                By::Column(..) => vec![json!(email.snoozed_until), json!(email.id)],
+    /// Makes the page of the rows that the statement gave. `ranked` is what they were put in order among.
+    fn page(&self, mut hits: Vec<Hit>, total: Option<i64>, ranked: Ranks) -> Page<Hit> {
+        if let By::Column(..) = self.by {
+            return self.page.page(hits, total, |Hit { email, .. }| match self.is_by_date() {
+                true => vec![json!(email.date), json!(email.id)],
+                false => vec![json!(email.snoozed_until), json!(email.id)],
+            });
+        }
+        let limit = usize::try_from(self.page.limit).unwrap_or(usize::MAX);
+        let goes_on = hits.len() > limit;
+        hits.truncate(limit);
+        let next = match (hits.last(), ranked) {
+            (Some(Hit { email, rank, .. }), Ranks { newest: Some(newest), .. }) if goes_on => {
+                Some(Start::Within(newest, (*rank, email.date, email.id)))
             }
-        })
+            (_, Ranks { next: Some(next), .. }) => Some(Start::Older(next)),
+            _ => None,
+        };
+        self.page.cut(hits, total, next.map(Start::values))
     }
+}
+
+/// What the e-mails of a page were put in order among.
+#[derive(Clone, Copy, Debug, Default)]
+struct Ranks {
+    /// The newest of them.
+    newest: Option<Moment>,
+    /// The oldest of them, if there are older ones that were found.
+    next: Option<Moment>,
+    /// Whether all were found that are to be put in order: not, where it was only looked so far.
+    is_whole: bool,
 }
 
 fn by_one(text: &str) -> Sort {
@@ -176,9 +243,32 @@ fn by_one(text: &str) -> Sort {
 /// The page that a question asks for.
 pub async fn list(db: &mut PgConnection, whose: Whose, question: &Question) -> sqlx::Result<Snapshot<Page<Hit>>> {
     let languages = if question.asked.terms == Terms::default() { Vec::new() } else { languages(db, whose).await? };
-    let rows = question.statement(whose, &languages).build().fetch_all(db).await?;
+    if let Some(mut sample) = question.sample(whose, &languages) {
+        let hits: i64 = sample.statement.build_query_scalar().fetch_one(&mut *db).await?;
+        if let Some(walk) = sample.kind.walk(hits) {
+            let (page, ranks) = read(db, whose, question, &languages, Way::Walk(walk)).await?;
+            if ranks.is_whole {
+                return Ok(page);
+            }
+        }
+    }
+    Ok(read(db, whose, question, &languages, Way::Index).await?.0)
+}
+
+async fn read(
+    db: &mut PgConnection,
+    whose: Whose,
+    question: &Question,
+    languages: &[String],
+    way: Way,
+) -> sqlx::Result<(Snapshot<Page<Hit>>, Ranks)> {
+    let rows = question.statement(whose, languages, way).build().fetch_all(db).await?;
     let first = rows.first().ok_or(sqlx::Error::RowNotFound)?;
     let total = first.try_get(WIDTH + 3)?;
+    let moment = |at: usize| -> sqlx::Result<Option<Moment>> {
+        Ok(first.try_get::<Option<_>, _>(at)?.zip(first.try_get::<Option<_>, _>(at + 1)?))
+    };
+    let (newest, next) = (moment(WIDTH + 4)?, moment(WIDTH + 6)?);
     let (mut as_of, mut hits) = (0, Vec::with_capacity(rows.len()));
     for row in &rows {
         let email = Row::from_row(row)?;
@@ -187,7 +277,13 @@ pub async fn list(db: &mut PgConnection, whose: Whose, question: &Question) -> s
         let (rank, text, language) = (row.try_get(WIDTH)?, row.try_get(WIDTH + 1)?, row.try_get(WIDTH + 2)?);
         hits.push(Hit { email, rank, text, language });
     }
-    Ok(Snapshot { as_of, body: question.page(hits, total) })
+    let is_full = i64::try_from(hits.len()).is_ok_and(|hits| hits == question.page.fetch());
+    let is_whole = match &question.by {
+        By::Rank(_) => next.is_some(),
+        By::Column(..) => is_full,
+    };
+    let ranks = Ranks { newest, next, is_whole };
+    Ok((Snapshot { as_of, body: question.page(hits, total, ranks) }, ranks))
 }
 
 /// The languages of a mailbox.

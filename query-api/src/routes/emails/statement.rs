@@ -1,13 +1,15 @@
 //! The statement behind a list of e-mails.
 //!
-//! Words are looked up first, through the one index that knows them; the e-mails that they are in are then looked at
-//! from the newest on, until the page is full. Without words a list walks an index in its order.
+//! Words are looked up first; the e-mails that they are in are then looked at from the newest on, until the page is full.
+//! Which of two ways finds the words sooner is found out by a look at the newest e-mails ([`Sample`]): the index that
+//! knows all that have them, or a walk from the newest on, where many have. Both come to the same. Without words a list
+//! walks an index in its order.
 
 use orbit_domain::emails::words;
 
 use super::{
     asked::Place,
-    question::{About, By, Question, Ranked},
+    question::{About, By, Question, Start},
     view::{COLUMNS, JOINS},
 };
 use crate::{
@@ -15,26 +17,61 @@ use crate::{
     routes::conditions::{self, Order, Sql},
 };
 
-/// E-mails that are put in order by how well they fit: the newest of those that were found. To rank one takes reading
-/// all of its words.
-const RANKED: usize = 400;
+/// E-mails that are put in order by how well they fit, from the newest that were found on; never fewer than a page holds.
+/// To rank one takes reading all of its words.
+const RANKED: i64 = 100;
 /// What a word weighs: in the text, nowhere, in names, in the subject.
 const WEIGHTS: &str = "'{0.1, 0.2, 0.6, 1.0}'";
 
+/// How e-mails with these words are found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// All of them, through the index.
+    Index,
+    /// Those among so many of the newest.
+    Walk(i64),
+}
+
+/// A look at the newest e-mails: how many of them would be found.
+pub struct Sample {
+    /// Asks for that.
+    pub statement: Sql,
+    /// What was looked at, and what for.
+    pub kind: Kind,
+}
+
+/// What is looked at in a walk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kind {
+    /// How many are looked at to find out.
+    sample: i64,
+    /// How many are looked at at most: the index would be as soon there.
+    most: i64,
+    /// How many are to be found.
+    wanted: i64,
+}
+
+impl Kind {
+    /// How many e-mails a walk has to look at, if so many of the sample are found: half as many again as it seems. `None`,
+    /// if that takes longer than the index does.
+    pub fn walk(self, hits: i64) -> Option<i64> {
+        let enough = (self.wanted * self.sample).checked_div(hits)? * 3 / 2;
+        (enough <= self.most).then_some(enough.max(self.sample))
+    }
+}
+
+/// Words are read one e-mail at a time, from where they lie out of line.
+const WORDS: Kind = Kind { sample: 256, most: 2_500, wanted: 0 };
+/// Phrases are looked for in what lies in line, and only where they are, words are read.
+const PHRASES: Kind = Kind { sample: 2_048, most: 40_000, wanted: 0 };
+
 impl Question {
     /// The statement, with its parameters. `languages` are those of the mailbox.
-    pub fn statement(&self, whose: Whose, languages: &[String]) -> Sql {
-        let found = words::tsquery(whose.user_id, &self.asked.terms, languages);
-        let excluded = match &found {
-            Some(_) => None,
-            None => words::excluded(whose.user_id, &self.asked.terms, languages),
-        };
-        let parts = Parts { question: self, searches: found.is_some(), excludes: excluded.is_some() };
+    pub fn statement(&self, whose: Whose, languages: &[String], way: Way) -> Sql {
         let mut sql = Sql::new("WITH c AS MATERIALIZED (SELECT coalesce((SELECT k.position FROM checkpoints k");
         sql.push(" WHERE k.projection = 'emails' AND k.partition = ").push_bind(whose.partition);
-        // Bound here, so that the user is $2 as JOINS has it.
-        sql.push("), 0) AS as_of, ").push_bind(whose.user_id).push("::uuid AS user_id, ");
-        sql.push_bind(found.or(excluded)).push("::tsquery AS query)");
+        sql.push("), 0) AS as_of, ");
+        let parts = Parts::begin(self, whose, languages, way, &mut sql);
         sql.push(" SELECT ").push(COLUMNS);
         match &self.by {
             By::Rank(_) => sql.push(", p.rank"),
@@ -51,9 +88,13 @@ impl Question {
         } else {
             sql.push("NULL::bigint");
         }
+        match &self.by {
+            By::Rank(_) => sql.push(", p.newest_date, p.newest_id, p.next_date, p.next_id"),
+            By::Column(..) => sql.push(", NULL::timestamptz, NULL::uuid, NULL::timestamptz, NULL::uuid"),
+        };
         sql.push(" FROM c LEFT JOIN LATERAL (");
         match &self.by {
-            By::Rank(after) => parts.push_ranked(&mut sql, after.as_ref()),
+            By::Rank(start) => parts.push_ranked(&mut sql, *start),
             By::Column(order, after) if parts.searches && self.is_by_date() => {
                 parts.push_found(&mut sql, order, after.as_ref());
             }
@@ -68,31 +109,94 @@ impl Question {
         }
         sql
     }
+
+    /// A look at the newest e-mails, where it is worth one: where words are looked up and the newest come first.
+    pub fn sample(&self, whose: Whose, languages: &[String]) -> Option<Sample> {
+        let wanted = match &self.by {
+            By::Rank(_) => self.ranked() + 1,
+            By::Column(..) if self.is_by_date() && self.is_descending() => self.page.fetch(),
+            By::Column(..) => return None,
+        };
+        let kind = if words::phrases(&self.asked.terms).is_empty() { WORDS } else { PHRASES };
+        let mut sql = Sql::new("WITH c AS MATERIALIZED (SELECT ");
+        sql.push_bind(whose.partition).push("::smallint AS partition, ");
+        let parts = Parts::begin(self, whose, languages, Way::Walk(kind.sample), &mut sql);
+        if !parts.searches {
+            return None;
+        }
+        sql.push(" SELECT count(*) FROM (");
+        parts.push_newest(&mut sql);
+        sql.push(") found");
+        Some(Sample { statement: sql, kind: Kind { wanted, ..kind } })
+    }
+
+    /// How many are put in order by how well they fit.
+    fn ranked(&self) -> i64 {
+        RANKED.max(i64::from(self.page.limit))
+    }
 }
 
 /// The words that are looked for, or that an e-mail may not have. Asked for, not written down: that a word is in most
 /// e-mails would make reading all of their words look cheaper than asking the index, and that takes seconds.
 const QUERY: &str = "(SELECT c.query FROM c)";
+/// What all that are found have, which the index knows by itself.
+const CANDIDATES: &str = "(SELECT c.candidates FROM c)";
 
 /// A question, and what it asks of words.
 struct Parts<'a> {
     question: &'a Question,
+    way: Way,
     /// Whether words are looked up.
     searches: bool,
     /// Whether words may not be there, and none are looked up.
     excludes: bool,
+    /// Whether not all that may be found is.
+    is_strict: bool,
+    /// What has to be found as it is written.
+    phrases: Vec<Vec<u8>>,
 }
 
-impl Parts<'_> {
-    /// The newest of what was found, put in order by how well they fit.
-    fn push_ranked(&self, sql: &mut Sql, after: Option<&Ranked>) {
-        sql.push("SELECT r.id, r.date, r.rank FROM (SELECT b.id, b.date, ts_rank(").push(WEIGHTS).push(", b.words, ");
-        sql.push(QUERY).push(") AS rank FROM (");
+impl<'a> Parts<'a> {
+    /// Writes the end of what all statements begin with, `WITH c AS MATERIALIZED (SELECT …, `, after one parameter: so the
+    /// user is `$2`, as JOINS has it.
+    fn begin(question: &'a Question, whose: Whose, languages: &[String], way: Way, sql: &mut Sql) -> Self {
+        let terms = &question.asked.terms;
+        let found = words::tsquery(whose.user_id, terms, languages);
+        let candidates = words::candidates(whose.user_id, terms, languages);
+        let excluded = match &found {
+            Some(_) => None,
+            None => words::excluded(whose.user_id, terms, languages),
+        };
+        let (searches, excludes, is_strict) = (found.is_some(), excluded.is_some(), found != candidates);
+        sql.push_bind(whose.user_id).push("::uuid AS user_id, ");
+        sql.push_bind(found.or(excluded)).push("::tsquery AS query, ");
+        sql.push_bind(candidates).push("::tsquery AS candidates)");
+        Self { question, way, searches, excludes, is_strict, phrases: words::phrases(terms) }
+    }
+
+    /// Some of the newest of what was found, put in order by how well they fit; and which are the newest and, if there are
+    /// more, the oldest of these.
+    fn push_ranked(&self, sql: &mut Sql, start: Start) {
+        let ranked = self.question.ranked();
+        sql.push("SELECT r.id, r.date, r.rank, r.newest_date, r.newest_id, r.next_date, r.next_id FROM (");
+        sql.push("SELECT b.id, b.date, b.n, b.newest_date, b.newest_id, b.next_date, b.next_id, ts_rank(");
+        sql.push(WEIGHTS).push(", b.words, ").push(QUERY).push(") AS rank FROM (");
+        sql.push("SELECT h.id, h.date, h.words, row_number() OVER w AS n, first_value(h.date) OVER w AS newest_date, ");
+        sql.push("first_value(h.id) OVER w AS newest_id, ");
+        for (what, column) in [("date", "next_date"), ("id", "next_id")] {
+            sql.push("CASE WHEN count(*) OVER w > ").push(ranked).push(" THEN nth_value(h.").push(what).push(", ");
+            sql.push(ranked).push("::int) OVER w END AS ").push(column);
+            sql.push(if what == "date" { ", " } else { " FROM (" });
+        }
         self.push_newest(sql);
-        sql.push(" ORDER BY h.date DESC, h.id DESC LIMIT ").push(RANKED).push(") b) r");
-        if let Some((rank, date, id)) = after {
-            sql.push(" WHERE (r.rank, r.date, r.id) < (").push_bind(*rank).push(", ").push_bind(*date);
-            sql.push(", ").push_bind(*id).push(")");
+        sql.push(" ORDER BY h.date DESC, h.id DESC LIMIT ")
+            .push(ranked + 1)
+            .push(") h WINDOW w AS (ORDER BY h.date DESC, ");
+        sql.push("h.id DESC ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)) b WHERE b.n <= ").push(ranked);
+        sql.push(") r");
+        if let Start::Within(_, (rank, date, id)) = start {
+            sql.push(" WHERE (r.rank, r.date, r.id) < (").push_bind(rank).push(", ").push_bind(date);
+            sql.push(", ").push_bind(id).push(")");
         }
         sql.push(" ORDER BY r.rank DESC, r.date DESC, r.id DESC LIMIT ").push(self.question.page.fetch());
     }
@@ -112,12 +216,38 @@ impl Parts<'_> {
     /// them might be joined before any is counted.
     fn push_newest(&self, sql: &mut Sql) {
         let way = if self.question.is_descending() { " DESC" } else { "" };
-        sql.push("SELECT h.id, h.date, h.words FROM (SELECT w.email_id AS id, w.date, w.words FROM email_words w");
-        sql.push(" WHERE w.user_id = $2 AND w.words @@ ").push(QUERY).push(" ORDER BY w.date").push(way);
-        sql.push(", w.email_id").push(way).push(") h CROSS JOIN LATERAL (SELECT FROM emails e");
-        sql.push(" WHERE e.id = h.id AND e.user_id = $2");
+        sql.push("SELECT h.id, h.date, h.words FROM (SELECT w.email_id AS id, w.date, w.words FROM (");
+        sql.push("SELECT w.email_id, w.date, w.words, w.sequence FROM email_words w WHERE w.user_id = $2");
+        let start = self.question.start();
+        match start {
+            Start::Newest => {}
+            Start::Older((date, id)) | Start::Within((date, id), _) => {
+                let is_within = matches!(start, Start::Within(..));
+                sql.push(if is_within { " AND (w.date, w.email_id) <= (" } else { " AND (w.date, w.email_id) < (" });
+                sql.push_bind(date).push(", ").push_bind(id).push(")");
+            }
+        }
+        match self.way {
+            // Without OFFSET it might be looked for in the order of dates, all the same.
+            Way::Index => sql.push(" AND w.words @@ ").push(CANDIDATES).push(" OFFSET 0"),
+            Way::Walk(most) => sql.push(" ORDER BY w.date DESC, w.email_id DESC LIMIT ").push_bind(most),
+        };
+        sql.push(") w WHERE true");
+        self.push_is_found(sql);
+        sql.push(" ORDER BY w.date").push(way).push(", w.email_id").push(way);
+        sql.push(") h CROSS JOIN LATERAL (SELECT FROM emails e WHERE e.id = h.id AND e.user_id = $2");
         self.push_conditions(sql, false);
         sql.push(" LIMIT 1) e WHERE true");
+    }
+
+    /// Whether words `w` are found: phrases first, which are looked up sooner.
+    fn push_is_found(&self, sql: &mut Sql) {
+        for phrase in &self.phrases {
+            sql.push(" AND position(").push_bind(phrase.clone()).push(" IN w.sequence) > 0");
+        }
+        if self.is_strict || matches!(self.way, Way::Walk(_)) {
+            sql.push(" AND w.words @@ ").push(QUERY);
+        }
     }
 
     /// E-mails in the order of an index. By a label they begin in the table of those.
@@ -145,6 +275,9 @@ impl Parts<'_> {
     fn push_found_emails(&self, sql: &mut Sql) {
         if self.searches {
             sql.push(" JOIN email_words w ON w.email_id = e.id AND w.user_id = $2 AND w.words @@ ").push(QUERY);
+            for phrase in &self.phrases {
+                sql.push(" AND position(").push_bind(phrase.clone()).push(" IN w.sequence) > 0");
+            }
         }
     }
 

@@ -1,0 +1,1 @@
+UPDATE view.email_words SET sequence = '\x0001';

@@ -44,6 +44,8 @@ pub trait Projection: 'static {
     /// Indexes besides the primary keys by which it finds rows while it folds: a rebuild has them from its beginning, and
     /// builds the others when the rows are there.
     const FOLDED_BY: &'static [&'static str] = &[];
+    /// So many facts at a time are worth a second connection ([`Projection::spread`]).
+    const SPREADS_FROM: usize = usize::MAX;
 
     /// Folds facts of one partition, in the order of their positions, into the tables.
     ///
@@ -51,6 +53,18 @@ pub trait Projection: 'static {
     /// that was applied before changes nothing: rows carry the version of the stream that they have reached.
     fn apply(connection: &mut PgConnection, facts: &[&Recorded])
     -> impl Future<Output = Result<(), ApplyFault>> + Send;
+
+    /// The same for many facts, on two connections: two processes of the database then work on them. The second is in no
+    /// transaction; what it commits may be there before all else is, or without it if the batch is not committed and
+    /// has to be applied again. So it may only write rows that nobody reads but through others.
+    fn spread(
+        connection: &mut PgConnection,
+        second: &mut PgConnection,
+        facts: &[&Recorded],
+    ) -> impl Future<Output = Result<(), ApplyFault>> + Send {
+        let _ = second;
+        Self::apply(connection, facts)
+    }
 
     /// The same for tables that are being made anew: none of these facts has been applied to them before, so what begins
     /// with them has no rows that would have to be looked for.
@@ -118,6 +132,7 @@ pub(crate) fn is_outage(error: &sqlx::Error) -> bool {
 }
 
 type Apply = for<'a> fn(&'a mut PgConnection, &'a [&'a Recorded]) -> Applying<'a>;
+type Spread = for<'a> fn(&'a mut PgConnection, &'a mut PgConnection, &'a [&'a Recorded]) -> Applying<'a>;
 type Rest = for<'a> fn(&'a mut PgConnection) -> Applying<'a>;
 type Applying<'a> = Pin<Box<dyn Future<Output = Result<(), ApplyFault>> + Send + 'a>>;
 
@@ -134,7 +149,10 @@ pub struct Registered {
     pub tables: &'static [&'static str],
     /// [`Projection::FOLDED_BY`]
     pub folded_by: &'static [&'static str],
+    /// [`Projection::SPREADS_FROM`]
+    pub spreads_from: usize,
     apply: Apply,
+    spread: Spread,
     fill: Apply,
     rest: Rest,
 }
@@ -148,7 +166,9 @@ impl Registered {
             interest: P::INTEREST,
             tables: P::TABLES,
             folded_by: P::FOLDED_BY,
+            spreads_from: P::SPREADS_FROM,
             apply: |connection, facts| Box::pin(P::apply(connection, facts)),
+            spread: |connection, second, facts| Box::pin(P::spread(connection, second, facts)),
             fill: |connection, facts| Box::pin(P::fill(connection, facts)),
             rest: |connection| Box::pin(P::rest(connection)),
         }
@@ -157,6 +177,16 @@ impl Registered {
     /// [`Projection::apply`]
     pub async fn apply(&self, connection: &mut PgConnection, facts: &[&Recorded]) -> Result<(), ApplyFault> {
         (self.apply)(connection, facts).await
+    }
+
+    /// [`Projection::spread`]
+    pub async fn spread(
+        &self,
+        connection: &mut PgConnection,
+        second: &mut PgConnection,
+        facts: &[&Recorded],
+    ) -> Result<(), ApplyFault> {
+        (self.spread)(connection, second, facts).await
     }
 
     /// [`Projection::fill`]

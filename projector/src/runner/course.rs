@@ -11,7 +11,7 @@ use std::{collections::HashMap, time::Duration};
 
 use orbit_event_store::Unreadable;
 use orbit_events::{Envelope, Partition, Recorded};
-use sqlx::{Connection, PgConnection, PgPool};
+use sqlx::{Connection, PgConnection, PgPool, Postgres, pool::PoolConnection};
 use uuid::Uuid;
 
 use super::{Fault, Opened, chain, envelope};
@@ -24,6 +24,8 @@ use crate::{
 /// How often a batch that the tables refuse is tried as a whole before its culprit is looked for.
 const ATTEMPTS: u32 = 3;
 const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(20);
+/// How long a second connection may be waited for. There is none to spare under load, and one does the same.
+const SECOND_WITHIN: Duration = Duration::from_millis(100);
 /// Why a fact is parked that is fine itself.
 const WAITS: &str = "an earlier fact of its stream is parked";
 
@@ -184,10 +186,23 @@ impl Course {
         parking: Parking,
     ) -> Result<Parking, ApplyFault> {
         let facts = applicable(facts, &parking);
-        if !facts.is_empty() {
-            self.fold(connection, &facts).await?;
+        if facts.is_empty() {
+            return Ok(parking);
+        }
+        match self.second(facts.len()).await {
+            Some(mut second) => self.projection.spread(connection, &mut second, &facts).await?,
+            None => self.fold(connection, &facts).await?,
         }
         Ok(parking)
+    }
+
+    /// A second connection, if so many facts are worth one and there is one. Its batch holds the checkpoint meanwhile, so
+    /// nobody else writes these tables' rows of the partition.
+    async fn second(&self, facts: usize) -> Option<PoolConnection<Postgres>> {
+        if self.tables != Tables::Serving || facts < self.projection.spreads_from {
+            return None;
+        }
+        tokio::time::timeout(SECOND_WITHIN, self.pool.acquire()).await.ok()?.ok()
     }
 
     async fn fold(&self, connection: &mut PgConnection, facts: &[&Recorded]) -> Result<(), ApplyFault> {

@@ -68,14 +68,14 @@ async fn remember(connection: &mut PgConnection, gone: &[Gone]) -> Result<(), Ap
     Ok(())
 }
 
-/// Removes all that users had who are to be forgotten. Words and links have no index by user: they are found by the
-/// e-mails that there are and that were deleted.
+/// Removes all that users had who are to be forgotten. Links have no index by user: they are found by the e-mails that
+/// there are and that were deleted.
 pub(super) async fn erase(connection: &mut PgConnection, erased: &[Gone]) -> Result<(), ApplyFault> {
     if erased.is_empty() {
         return Ok(());
     }
     let users = rows::ids(erased);
-    sqlx::query!("DELETE FROM email_words w USING emails e WHERE e.user_id = ANY($1) AND w.email_id = e.id", &users)
+    sqlx::query!("DELETE FROM email_words WHERE user_id = ANY($1)", &users)
         .execute(&mut *connection)
         .await
         .map_err(ApplyFault::database("erase words of a user's e-mails"))?;

@@ -53,12 +53,22 @@ impl Projection for Emails {
     const FOLDED_BY: &'static [&'static str] =
         &["email_links_thread", "email_links_subject", "email_nodes_thread", "email_decisions_ids"];
 
+    const SPREADS_FROM: usize = words::MANY;
+
     async fn apply(connection: &mut PgConnection, facts: &[&Recorded]) -> Result<(), ApplyFault> {
-        fold(connection, facts, Tables::Serving).await
+        fold(connection, None, facts, Tables::Serving).await
+    }
+
+    async fn spread(
+        connection: &mut PgConnection,
+        second: &mut PgConnection,
+        facts: &[&Recorded],
+    ) -> Result<(), ApplyFault> {
+        fold(connection, Some(second), facts, Tables::Serving).await
     }
 
     async fn fill(connection: &mut PgConnection, facts: &[&Recorded]) -> Result<(), ApplyFault> {
-        fold(connection, facts, Tables::Fresh).await
+        fold(connection, None, facts, Tables::Fresh).await
     }
 
     async fn rest(connection: &mut PgConnection) -> Result<(), ApplyFault> {
@@ -66,7 +76,12 @@ impl Projection for Emails {
     }
 }
 
-async fn fold(connection: &mut PgConnection, facts: &[&Recorded], tables: Tables) -> Result<(), ApplyFault> {
+async fn fold(
+    connection: &mut PgConnection,
+    second: Option<&mut PgConnection>,
+    facts: &[&Recorded],
+    tables: Tables,
+) -> Result<(), ApplyFault> {
     let erased = rows::erased(facts);
     let mut removed = gone::find(connection, facts).await?;
     removed.extend(erased.iter().map(|user| (user.id, user.version)));
@@ -81,6 +96,8 @@ async fn fold(connection: &mut PgConnection, facts: &[&Recorded], tables: Tables
     let uploads = rows::fold::<attachment::Row>(connection, &facts, &removed).await?;
 
     gone::remove(connection, &emails.gone, &folders.gone, &uploads.gone).await?;
+    // Whoever deletes rows of words here must not wait for somebody who waits for that.
+    let second = second.filter(|_| emails.gone.is_empty() && erased.is_empty());
     let deleted = written::delete(connection, &emails.gone).await?;
     let rows = emails.into_rows();
     let (came, marked): (Vec<&email::Row>, Vec<&email::Row>) = rows.iter().partition(|row| row.came.is_some());
@@ -103,8 +120,8 @@ async fn fold(connection: &mut PgConnection, facts: &[&Recorded], tables: Tables
         attachment::store(connection, &uploads.into_rows()).await?;
         Ok::<_, ApplyFault>(written)
     };
-    // While the database writes all this, the words of what came in are made here.
-    let (written, words) = tokio::join!(write, words::make(&arrived));
-    words::store(connection, &arrived, &words, &written?).await?;
+    // While the database writes all this, the words of what came in are made here, and written by a second connection.
+    let (written, words) = tokio::join!(write, words::prepare(second, &arrived));
+    words.store(connection, &arrived, &written?).await?;
     gone::erase(connection, &erased).await
 }

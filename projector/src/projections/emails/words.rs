@@ -1,13 +1,15 @@
-//! Rows of `email_words`: what e-mails are found by. The words are made here, while the database writes the e-mails.
+//! Rows of `email_words`: what e-mails are found by. The words are made here while the database writes the e-mails, and
+//! those of many are written beside them, over a second connection: no row is read but through that of its e-mail.
 
 use std::{
     collections::HashSet,
+    slice,
     sync::{Mutex, PoisonError},
 };
 
 use orbit_domain::emails::words::{Analysis, People, Stems, Words, words};
 use sqlx::{
-    Encode, PgConnection, Postgres, Type,
+    Connection, Encode, PgConnection, Postgres, Transaction, Type,
     encode::IsNull,
     error::BoxDynError,
     postgres::{PgArgumentBuffer, PgHasArrayType, PgTypeInfo},
@@ -27,7 +29,9 @@ const BETWEEN_TURNS: usize = 8;
 /// So many e-mails at once are an import. What is added to the index of words waits in a list then until there is more of
 /// it than usual: the more there is to be sorted in together, the less each word costs. A search has to read through that
 /// list, so it is emptied when nothing more comes ([`sort_in`]).
-const MANY: usize = 100;
+pub(super) const MANY: usize = 100;
+/// E-mails whose words are written by the second connection while those of the next are made.
+const AHEAD: usize = 125;
 
 /// A `tsvector`, in the format in which the database takes it without reading text.
 struct Vector<'a>(&'a [u8]);
@@ -51,8 +55,84 @@ impl Encode<'_, Postgres> for Vector<'_> {
     }
 }
 
+/// The words of e-mails, until it is known which of these came in.
+pub(super) enum Prepared<'c> {
+    /// In the same order.
+    Made(Vec<Words>),
+    /// Written, but not committed.
+    Written(Transaction<'c, Postgres>),
+}
+
+/// Makes the words of e-mails, and writes them where there is a second connection.
+pub(super) async fn prepare<'c>(second: Option<&'c mut PgConnection>, emails: &[Arrived<'_>]) -> Prepared<'c> {
+    if let Some(second) = second.filter(|_| emails.len() >= MANY) {
+        match write_ahead(second, emails).await {
+            Ok(transaction) => return Prepared::Written(transaction),
+            // The first connection tries the same, and finds out what is wrong.
+            Err(fault) => tracing::warn!(error = %fault, "words of e-mails were not written ahead"),
+        }
+    }
+    Prepared::Made(make(emails).await)
+}
+
+impl Prepared<'_> {
+    /// Writes the words of those e-mails of which the database says that they came in, unless that is done.
+    pub async fn store(
+        self,
+        connection: &mut PgConnection,
+        emails: &[Arrived<'_>],
+        written: &HashSet<Uuid>,
+    ) -> Result<(), ApplyFault> {
+        let words = match self {
+            Self::Made(words) => words,
+            Self::Written(transaction) => match transaction.commit().await {
+                Ok(()) => return Ok(()),
+                Err(_) => make(emails).await,
+            },
+        };
+        let rows: Vec<(&Arrived<'_>, &Words)> =
+            emails.iter().zip(&words).filter(|(e, _)| written.contains(&e.row.id)).collect();
+        if rows.len() >= MANY {
+            make_room(connection).await?;
+        }
+        insert(connection, &rows).await
+    }
+}
+
+/// Writes the words of all of these. Of those that are there already nothing changes.
+async fn write_ahead<'c>(
+    second: &'c mut PgConnection,
+    emails: &[Arrived<'_>],
+) -> Result<Transaction<'c, Postgres>, ApplyFault> {
+    let mut transaction =
+        second.begin().await.map_err(ApplyFault::database("begin to write words of e-mails ahead"))?;
+    // Like the e-mails they need not wait for the disk. And whoever is in the way may wait for the first connection.
+    sqlx::query!(
+        r#"SELECT set_config('synchronous_commit', 'off', true) AS "commit",
+                  set_config('lock_timeout', '2s', true) AS "locks""#
+    )
+    .fetch_one(&mut *transaction)
+    .await
+    .map_err(ApplyFault::database("begin to write words of e-mails ahead"))?;
+    make_room(&mut transaction).await?;
+    let mut rest = emails.chunks(AHEAD);
+    let mut made = make_next(&mut rest).await;
+    while let Some((some, words)) = made {
+        let rows: Vec<(&Arrived<'_>, &Words)> = some.iter().zip(&words).collect();
+        let (inserted, next) = tokio::join!(insert(&mut transaction, &rows), make_next(&mut rest));
+        inserted?;
+        made = next;
+    }
+    Ok(transaction)
+}
+
+async fn make_next<'a, 'e>(rest: &mut slice::Chunks<'a, Arrived<'e>>) -> Option<(&'a [Arrived<'e>], Vec<Words>)> {
+    let some = rest.next()?;
+    Some((some, make(some).await))
+}
+
 /// The words of e-mails, in the same order.
-pub(super) async fn make(emails: &[Arrived<'_>]) -> Vec<Words> {
+async fn make(emails: &[Arrived<'_>]) -> Vec<Words> {
     let mut stems = STEMS.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
     let mut all = Vec::with_capacity(emails.len());
     for some in emails.chunks(BETWEEN_TURNS) {
@@ -81,26 +161,21 @@ fn words_of(email: &Arrived<'_>, stems: &mut Stems) -> Words {
     words(email.row.user_id, &analysis, stems)
 }
 
-/// Writes the words of those e-mails of which the database says that they came in.
-pub(super) async fn store(
-    connection: &mut PgConnection,
-    emails: &[Arrived<'_>],
-    words: &[Words],
-    written: &HashSet<Uuid>,
-) -> Result<(), ApplyFault> {
-    let rows: Vec<(&Arrived<'_>, &Words)> =
-        emails.iter().zip(words).filter(|(e, _)| written.contains(&e.row.id)).collect();
+/// What words of many e-mails are written with.
+async fn make_room(connection: &mut PgConnection) -> Result<(), ApplyFault> {
+    sqlx::query!(
+        r#"SELECT set_config('gin_pending_list_limit', '64MB', true) AS "limit",
+                  set_config('work_mem', '192MB', true) AS "memory""#
+    )
+    .fetch_one(connection)
+    .await
+    .map_err(ApplyFault::database("make room for words of e-mails"))?;
+    Ok(())
+}
+
+async fn insert(connection: &mut PgConnection, rows: &[(&Arrived<'_>, &Words)]) -> Result<(), ApplyFault> {
     if rows.is_empty() {
         return Ok(());
-    }
-    if rows.len() >= MANY {
-        sqlx::query!(
-            r#"SELECT set_config('gin_pending_list_limit', '64MB', true) AS "limit",
-                      set_config('work_mem', '192MB', true) AS "memory""#
-        )
-        .fetch_one(&mut *connection)
-        .await
-        .map_err(ApplyFault::database("make room for words of e-mails"))?;
     }
     sqlx::query!(
         "INSERT INTO email_words AS w (email_id, user_id, date, words, sequence, version)
@@ -109,12 +184,12 @@ pub(super) async fn store(
          ON CONFLICT (email_id) DO UPDATE
              SET date = excluded.date, words = excluded.words, sequence = excluded.sequence, version = excluded.version
              WHERE w.version < excluded.version",
-        &column(&rows, |(e, _)| e.row.id),
-        &column(&rows, |(e, _)| e.row.user_id),
-        &column(&rows, |(e, _)| e.row.date),
-        &column(&rows, |(_, words)| Vector(&words.vector)) as &[Vector<'_>],
-        &column(&rows, |(_, words)| &*words.sequence) as &[&[u8]],
-        &column(&rows, |(e, _)| e.row.came.unwrap_or(e.row.version)),
+        &column(rows, |(e, _)| e.row.id),
+        &column(rows, |(e, _)| e.row.user_id),
+        &column(rows, |(e, _)| e.row.date),
+        &column(rows, |(_, words)| Vector(&words.vector)) as &[Vector<'_>],
+        &column(rows, |(_, words)| &*words.sequence) as &[&[u8]],
+        &column(rows, |(e, _)| e.row.came.unwrap_or(e.row.version)),
     )
     .execute(connection)
     .await

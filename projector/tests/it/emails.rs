@@ -288,6 +288,34 @@ async fn the_longest_text_is_folded_and_found() {
 }
 
 #[tokio::test]
+async fn words_of_many_are_written_beside_their_e_mails_and_come_to_the_same() {
+    const MANY: i64 = 300;
+    let world = World::new().await;
+    let user = world.user().await;
+    let mails: Vec<(Uuid, Event)> = (0..MANY)
+        .map(|n| {
+            (world.id(), of_email(received(&format!("{n}@x"), &format!("Subject {n}"), &format!("word{n} and all"))))
+        })
+        .collect();
+    let deleted: Vec<(Uuid, Event)> = mails[..3].iter().map(|(id, _)| (*id, of_email(Deleted {}))).collect();
+    world.append(user, mails).await;
+    world.catch_up().await;
+    // Two transactions wrote a row each.
+    let beside = async |schema: &str| {
+        let sql = "JOIN SCHEMA.emails e ON e.id = w.email_id WHERE w.xmin <> e.xmin";
+        world.count(&format!("SELECT count(*) FROM SCHEMA.email_words w {sql}").replace("SCHEMA", schema)).await
+    };
+    assert_eq!(beside("view").await, MANY);
+    world.append(user, deleted).await;
+    world.catch_up().await;
+    // Where something is deleted, one connection does it all.
+    world.fold_into("rebuilt").await;
+    assert_eq!(beside("rebuilt").await, 0);
+    assert_eq!(world.count("SELECT count(*) FROM view.email_words").await, MANY - 3);
+    assert_eq!(world.dump("rebuilt").await, world.dump("view").await);
+}
+
+#[tokio::test]
 async fn nothing_is_left_of_the_mail_of_who_was_erased() {
     let world = World::new().await;
     let (ada, bob) = (world.user_in(3).await, world.user_in(3).await);

@@ -105,7 +105,7 @@ impl Asker {
                 match distance {
                     _ if self.in_any_order => asked.push_str(" & "),
                     1 => asked.push_str(" <-> "),
-                    _ => asked.push_str(&format!(" <{distance}> ")),
+                    _ => asked.extend([" <", &distance.to_string(), "> "]),
                 }
             }
             asked.push_str(&forms);

@@ -204,9 +204,12 @@ impl Question {
     /// Makes the page of the rows that the statement gave. `ranked` is what they were put in order among.
     fn page(&self, mut hits: Vec<Hit>, total: Option<i64>, ranked: Ranks) -> Page<Hit> {
         if let By::Column(..) = self.by {
-            return self.page.page(hits, total, |Hit { email, .. }| match self.is_by_date() {
-                true => vec![json!(email.date), json!(email.id)],
-                false => vec![json!(email.snoozed_until), json!(email.id)],
+            return self.page.page(hits, total, |Hit { email, .. }| {
+                if self.is_by_date() {
+                    vec![json!(email.date), json!(email.id)]
+                } else {
+                    vec![json!(email.snoozed_until), json!(email.id)]
+                }
             });
         }
         let limit = usize::try_from(self.page.limit).unwrap_or(usize::MAX);

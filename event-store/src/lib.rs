@@ -14,6 +14,7 @@ mod idempotency;
 pub mod imports;
 mod lane;
 mod loaded;
+mod mailboxes;
 mod master;
 mod past;
 pub mod proof;

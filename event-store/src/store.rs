@@ -20,6 +20,7 @@ use crate::{
     idempotency,
     imports::{self, Imports},
     loaded::{self, Entry},
+    mailboxes,
     read::Log,
     unit::Outcome,
 };
@@ -166,7 +167,7 @@ impl EventStore {
         claims::ascending(&self.0.pool, scope, prefix, &claims::after_prefix(prefix), limit).await
     }
 
-    /// Forgets a user: destroys the keys, the kept answers, the archives, the jobs and the claims. The user's `erased` fact
+    /// Forgets a user: destroys the keys, the kept answers, the archives, the jobs, the mailboxes and the claims. The user's `erased` fact
     /// must be in the log before. The keys go last, so that [`Vault::unfinished_erasures`] finds whoever is not quite
     /// forgotten.
     pub async fn forget(&self, user: UserId) -> Result<(), Fault> {
@@ -174,9 +175,11 @@ impl EventStore {
         idempotency::forget(&self.0.pool, user.0).await?;
         exports::forget(&self.0.pool, user.0).await?;
         imports::forget(&self.0.pool, user.0).await?;
+        mailboxes::forget(&self.0.pool, user.0).await?;
         let destroyed = self.0.vault.destroy_keys(user).await?;
-        // Answers that were kept meanwhile.
+        // Answers that were kept meanwhile, and what was noted of mailboxes by whoever did not know yet.
         idempotency::forget(&self.0.pool, user.0).await?;
+        mailboxes::forget(&self.0.pool, user.0).await?;
         self.0.states.clear();
         if destroyed {
             metrics::counter!("orbit_erasures_total").increment(1);

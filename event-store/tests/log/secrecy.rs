@@ -192,6 +192,32 @@ async fn a_forgotten_user_leaves_the_facts_as_they_were_and_nothing_to_read_in_t
 }
 
 #[tokio::test]
+async fn nothing_is_left_of_the_mailboxes_of_a_forgotten_user_and_all_of_those_of_others() {
+    let world = World::new().await;
+    let store = world.store().await;
+    let (person, stays) = (registered(&store).await, registered(&store).await);
+    for user in [person.id.0, stays.id.0] {
+        for sql in [
+            "INSERT INTO work.mail_accounts (connection_id, user_id, settings, phase) VALUES ($1, $1, 1, 'waiting')",
+            "INSERT INTO work.mail_folders (folder_id, connection_id, user_id, path, role) VALUES ($1, $1, $1, 'x', 'other')",
+            "INSERT INTO work.mail_uids (folder_id, uid, connection_id, user_id, email_id) VALUES ($1, 1, $1, $1, $1)",
+            "INSERT INTO work.mail_missing (connection_id, email_id, user_id) VALUES ($1, $1, $1)",
+            "INSERT INTO work.mail_outbound (connection_id, email_id, user_id, position) VALUES ($1, $1, $1, 1)",
+        ] {
+            sqlx::query(sql).bind(user).execute(world.pool()).await.unwrap();
+        }
+    }
+    erase(&person).await;
+    store.forget(person.id).await.unwrap();
+    let left = "SELECT user_id FROM work.mail_accounts UNION ALL SELECT user_id FROM work.mail_folders
+                UNION ALL SELECT user_id FROM work.mail_uids UNION ALL SELECT user_id FROM work.mail_missing
+                UNION ALL SELECT user_id FROM work.mail_outbound";
+    let left: Vec<Uuid> = sqlx::query_scalar(left).fetch_all(world.pool()).await.unwrap();
+    assert_eq!(left, [stays.id.0; 5]);
+    world.stop().await;
+}
+
+#[tokio::test]
 async fn an_answer_that_a_backup_kept_does_not_open_once_its_user_is_forgotten() {
     let world = World::new().await;
     let store = world.store().await;

@@ -175,6 +175,7 @@ impl Worker {
                 again: Again::No,
             },
             pulse: pulse.clone(),
+            poll: self.mail.poll,
             open: None,
             created: 0,
         };
@@ -244,8 +245,9 @@ impl Worker {
         let is_refused = code == "authentication_failed";
         let connection = account.connection_id;
         tracing::info!(error = fault as &dyn std::error::Error, %connection, failures, "an account is out of step");
-        let next = (!is_refused || failures < LOGINS).then(|| self.store.clock().now() + pause(failures));
-        pages.failed(account, failures, code, fault.detail(), next).await?;
+        let now = self.store.clock().now();
+        let next = (!is_refused || failures < LOGINS).then(|| now + pause(failures));
+        pages.failed(account, failures, &fault.failure(now, next)).await?;
         if is_refused || failures >= WORTH_TELLING {
             let command = Command::FailSync { code: code.to_owned(), detail: fault.detail().to_owned() };
             if let Err(fault) = self.tell_user(connection, UserId(account.user_id), command).await {
@@ -288,9 +290,25 @@ impl Worker {
     }
 }
 
+/// Notices that nothing moves.
+struct Watchdog {
+    beats: Option<u64>,
+    moved_at: Instant,
+}
+
+impl Watchdog {
+    /// Whether nothing has moved for [`STUCK`]; `beats` as [`Pulse::beats`] gives them.
+    fn is_stuck(&mut self, beats: Option<u64>, now: Instant) -> bool {
+        if beats.is_none() || beats != self.beats {
+            *self = Self { beats, moved_at: now };
+        }
+        now.duration_since(self.moved_at) > STUCK
+    }
+}
+
 /// Says that the worker is alive; returns when the account is another's, or nothing moves.
 async fn watch_over(pages: &Pages, account: &Account, worker: Uuid, store: &EventStore, pulse: &Pulse) -> End {
-    let (mut beats, mut moved_at) = (pulse.beats(), Instant::now());
+    let mut watchdog = Watchdog { beats: pulse.beats(), moved_at: Instant::now() };
     loop {
         sleep(BEAT).await;
         match pages.keep(account, worker, store.clock()).await {
@@ -301,10 +319,7 @@ async fn watch_over(pages: &Pages, account: &Account, worker: Uuid, store: &Even
                 tracing::warn!(error = &fault as &dyn std::error::Error, "a worker could not say it is alive");
             }
         }
-        let now = pulse.beats();
-        if now.is_none() || now != beats {
-            (beats, moved_at) = (now, Instant::now());
-        } else if moved_at.elapsed() > STUCK {
+        if watchdog.is_stuck(pulse.beats(), Instant::now()) {
             return End::Failed(Fault::Stuck);
         }
     }
@@ -332,6 +347,8 @@ fn pause(failures: i32) -> TimeDelta {
 
 #[cfg(test)]
 mod tests {
+    use chrono::DateTime;
+
     use super::*;
 
     #[test]
@@ -341,5 +358,24 @@ mod tests {
             let seconds = pause(failures).num_seconds();
             assert!((from..=to).contains(&seconds), "{failures}: {seconds}");
         }
+    }
+
+    #[test]
+    fn what_does_not_move_for_ten_minutes_is_stuck_and_what_rests_is_not() {
+        let (pulse, began) = (Pulse::default(), Instant::now());
+        let after = |minutes| began + Duration::from_mins(minutes) + Duration::from_secs(1);
+        let mut watchdog = Watchdog { beats: pulse.beats(), moved_at: began };
+        assert!(!watchdog.is_stuck(pulse.beats(), after(9)));
+        pulse.beat();
+        assert!(!watchdog.is_stuck(pulse.beats(), after(12)));
+        assert!(!watchdog.is_stuck(pulse.beats(), after(21)));
+        assert!(watchdog.is_stuck(pulse.beats(), after(23)));
+        pulse.rest();
+        assert!(!watchdog.is_stuck(pulse.beats(), after(60)));
+        pulse.beat();
+        assert!(!watchdog.is_stuck(pulse.beats(), after(61)));
+        assert!(watchdog.is_stuck(pulse.beats(), after(72)));
+        let failure = Fault::Stuck.failure(DateTime::UNIX_EPOCH, None);
+        assert_eq!(failure.code, "stuck");
     }
 }

@@ -2,7 +2,7 @@
 
 use orbit_adapters::{
     imap::{Fetched, Items, Resync, Selected, Uids},
-    mime,
+    mime, net,
 };
 use orbit_domain::emails::{
     email::{Key, Observed, message_claim},
@@ -33,15 +33,27 @@ struct Difference {
 }
 
 impl Session {
-    /// Compares a folder and takes in what is new. Says whether it could be opened.
+    /// Compares a folder and takes in what is new. Says whether that could be done: what the server refuses in one folder
+    /// keeps none of the others from being compared.
     pub async fn compare(&mut self, folder: &Folder) -> Result<bool, Fault> {
+        match self.compare_all_of(folder).await {
+            Ok(()) => Ok(true),
+            Err(fault @ Fault::Server(net::Fault::Select(_) | net::Fault::Refused(_))) => {
+                let connection = self.pages.connection_id;
+                tracing::info!(error = &fault as &dyn std::error::Error, %connection, folder = %folder.id, "a folder is out of step");
+                let now = self.store.clock().now();
+                self.pages.folder_failed(folder.id, &fault.failure(now, Some(now + self.poll))).await?;
+                Ok(false)
+            }
+            Err(fault) => Err(fault),
+        }
+    }
+
+    async fn compare_all_of(&mut self, folder: &Folder) -> Result<(), Fault> {
         let Cursor { uid_validity, modseq, .. } = folder.cursor;
         let resync = uid_validity.zip(modseq).filter(|_| self.resyncs);
         let resync = resync.map(|(uid_validity, modseq)| Resync { uid_validity, modseq, known: Uids::new() });
-        let Some(selected) = self.select(folder, resync.as_ref()).await? else {
-            self.pages.folder_failed(folder.id, "select").await?;
-            return Ok(false);
-        };
+        let selected = self.select(folder, resync.as_ref()).await?;
         let mut cursor = folder.cursor;
         if uid_validity != Some(selected.uid_validity) {
             let before = self.pages.known(folder.id).await?;
@@ -58,7 +70,7 @@ impl Session {
         }
         self.take_in(folder, &selected, cursor, &known).await?;
         self.pages.folder_is_in_step(folder.id, selected.highest_modseq, self.store.clock().now()).await?;
-        Ok(true)
+        Ok(())
     }
 
     /// Finds again which message is which e-mail, by the names that their senders gave them. Others are fetched anew,
@@ -113,10 +125,12 @@ impl Session {
                     difference.flags = changed.iter().filter_map(flags).collect();
                 }
                 if since != now || usize::try_from(selected.exists).ok() != Some(known.len()) {
-                    let asked: Vec<u32> = known.keys().copied().collect();
+                    let (asked, mut done): (Vec<u32>, u64) = (known.keys().copied().collect(), 0);
                     for page in asked.chunks(PAGE) {
+                        self.pages.stage(folder.id, Stage::Comparing, done, asked.len() as u64).await?;
                         let there = self.client.find(&page.iter().copied().collect()).await?;
                         difference.gone.extend(page.iter().filter(|uid| !there.contains(**uid)));
+                        done += page.len() as u64;
                         self.pulse.beat();
                     }
                 }
@@ -145,12 +159,14 @@ impl Session {
             let seen = known.get(&uid).filter(|seen| seen.flags != Some(flags))?;
             Some((*seen, flags))
         });
-        let changed: Vec<(Seen, i16)> = changed.collect();
+        let (changed, mut done): (Vec<(Seen, i16)>, u64) = (changed.collect(), 0);
         for page in changed.chunks(PAGE) {
+            self.pages.stage(folder.id, Stage::Comparing, done, changed.len() as u64).await?;
             let news = page.iter().map(|(seen, now)| (seen.email_id, observed(seen.flags, *now)));
             self.observe(&news.collect::<Vec<_>>()).await?;
             let seen: Vec<Seen> = page.iter().map(|(seen, now)| Seen { flags: Some(*now), ..*seen }).collect();
             self.pages.are_there(folder.id, &seen).await?;
+            done += page.len() as u64;
         }
         for page in difference.gone.chunks(PAGE) {
             self.pages.are_gone(folder.id, page).await?;

@@ -42,10 +42,13 @@ impl Session {
         }
         let found = self.client.find(&Uids::range(cursor.uid_next..=u32::MAX)).await?;
         let new: Vec<u32> = found.iter().filter(|uid| !known.contains_key(uid)).collect();
+        if new.is_empty() {
+            return Ok(());
+        }
         let mut done = 0;
         self.pages.stage(folder.id, Stage::Fetching, done, new.len() as u64).await?;
         for page in new.chunks(PAGE) {
-            self.take_in_page(folder, selected.uid_validity, page).await?;
+            self.take_in_page(folder, selected.uid_validity, page, done).await?;
             done += page.len() as u64;
             let next = page.last().map_or(cursor.uid_next, |last| last.saturating_add(1));
             self.pages.taken_in_below(folder.id, next, done).await?;
@@ -53,7 +56,14 @@ impl Session {
         Ok(())
     }
 
-    async fn take_in_page(&mut self, folder: &Folder, uid_validity: u32, page: &[u32]) -> Result<(), Fault> {
+    /// Takes in a page of messages, and says how far it is after each group of them: large ones may take minutes.
+    async fn take_in_page(
+        &mut self,
+        folder: &Folder,
+        uid_validity: u32,
+        page: &[u32],
+        mut done: u64,
+    ) -> Result<(), Fault> {
         let sizes = self.client.fetch(&page.iter().copied().collect(), Items::Sizes, None).await?.all().await?;
         self.pulse.beat();
         let sizes: Vec<(u32, u64)> =
@@ -73,6 +83,8 @@ impl Session {
             let messages = fetched.into_iter().filter(|fetched| group.contains(fetched.uid.unwrap_or_default()));
             let messages = messages.filter_map(|fetched| message(fetched, folder, connection_id, uid_validity, now));
             self.take_in_group(folder, messages.collect()).await?;
+            done += group.len();
+            self.pages.done(folder.id, done).await?;
         }
         Ok(())
     }

@@ -16,6 +16,7 @@ mod pass;
 mod reaction;
 mod session;
 
+use chrono::{DateTime, Utc};
 use orbit_adapters::net;
 use orbit_platform::shutdown::Shutdown;
 
@@ -66,6 +67,11 @@ impl Fault {
         }
     }
 
+    /// For the book.
+    fn failure(&self, at: DateTime<Utc>, next_try_at: Option<DateTime<Utc>>) -> book::Failure {
+        book::Failure { code: self.code(), detail: self.detail(), at, next_try_at }
+    }
+
     /// What happened, for the user: nothing of what a server said, which may differ with every try.
     fn detail(&self) -> &'static str {
         match self.code() {
@@ -73,6 +79,7 @@ impl Fault {
             "unreachable" => "The server cannot be reached, or does not answer.",
             "private_host_refused" => "The server is in a private network, which is not allowed here.",
             "tls" => "No secure connection with the server can be made.",
+            "select" => "The server does not open the folder.",
             "stuck" => "The server answers, but nothing comes of it.",
             "internal" => "Something is wrong on our side; it is tried again.",
             _ => "The server does not do what it is asked.",

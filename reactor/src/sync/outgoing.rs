@@ -157,7 +157,11 @@ impl Session {
             return Ok(true);
         }
         let Some(folder) = folders.iter().find(|folder| folder.id == id) else { return Ok(false) };
-        let Some(selected) = self.select(folder, None).await? else { return Ok(false) };
+        let selected = match self.select(folder, None).await {
+            Ok(selected) => selected,
+            Err(Fault::Server(net::Fault::Select(_))) => return Ok(false),
+            Err(fault) => return Err(fault),
+        };
         let is_known = folder.cursor.uid_validity == Some(selected.uid_validity);
         if !is_known {
             self.open = None;

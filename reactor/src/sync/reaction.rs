@@ -154,7 +154,7 @@ async fn account_is_there(connection: &mut PgConnection, id: Uuid, user: Uuid, v
         "INSERT INTO work.mail_accounts AS a (connection_id, user_id, settings, phase, next_try_at)
          VALUES ($1, $2, $3, 'waiting', '-infinity')
          ON CONFLICT (connection_id) DO UPDATE
-             SET settings = excluded.settings, failures = 0, next_try_at = excluded.next_try_at
+             SET settings = excluded.settings, phase = excluded.phase, failures = 0, next_try_at = excluded.next_try_at
              WHERE a.settings <> excluded.settings",
         id,
         user,
@@ -166,12 +166,14 @@ async fn account_is_there(connection: &mut PgConnection, id: Uuid, user: Uuid, v
 }
 
 async fn account_is_gone(connection: &mut PgConnection, id: Uuid) -> sqlx::Result<()> {
+    // The account first: whoever is noting something of it then waits, and finds that it is gone. What is missing comes out
+    // of what was known, so it goes after that.
     for table in [
-        "DELETE FROM work.mail_outbound WHERE connection_id = $1",
-        "DELETE FROM work.mail_missing WHERE connection_id = $1",
-        "DELETE FROM work.mail_uids WHERE connection_id = $1",
-        "DELETE FROM work.mail_folders WHERE connection_id = $1",
         "DELETE FROM work.mail_accounts WHERE connection_id = $1",
+        "DELETE FROM work.mail_folders WHERE connection_id = $1",
+        "DELETE FROM work.mail_uids WHERE connection_id = $1",
+        "DELETE FROM work.mail_missing WHERE connection_id = $1",
+        "DELETE FROM work.mail_outbound WHERE connection_id = $1",
     ] {
         sqlx::query(table).bind(id).execute(&mut *connection).await?;
     }

@@ -69,6 +69,8 @@ pub(super) struct Session {
     pub ingest: Ingest,
     pub cause: Cause,
     pub pulse: Pulse,
+    /// How long it is from pass to pass.
+    pub poll: Duration,
     /// The folder that is open.
     pub open: Option<FolderId>,
     /// E-mails that came in.
@@ -76,18 +78,13 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Opens a folder; `None` if the server does not.
-    pub async fn select(&mut self, folder: &Folder, resync: Option<&Resync>) -> Result<Option<Selected>, Fault> {
+    /// Opens a folder.
+    pub async fn select(&mut self, folder: &Folder, resync: Option<&Resync>) -> Result<Selected, Fault> {
         self.open = None;
-        match self.client.select(&folder.path, resync).await {
-            Ok(selected) => {
-                self.open = Some(folder.id);
-                self.pulse.beat();
-                Ok(Some(selected))
-            }
-            Err(orbit_adapters::net::Fault::Select(_)) => Ok(None),
-            Err(fault) => Err(fault.into()),
-        }
+        let selected = self.client.select(&folder.path, resync).await?;
+        self.open = Some(folder.id);
+        self.pulse.beat();
+        Ok(selected)
     }
 
     /// Records how e-mails are there. Where one was changed here and the server is still to be told, what was done here

@@ -4,6 +4,8 @@
 
 mod imports;
 mod ingest;
+mod progress;
+mod relay;
 mod submissions;
 mod sweep;
 mod sync;

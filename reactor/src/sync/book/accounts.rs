@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use orbit_platform::clock::Clock;
 use uuid::Uuid;
 
-use super::{Book, Fault, Pages};
+use super::{Book, Failure, Fault, Pages};
 
 /// An account that a worker has taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,7 +94,8 @@ impl Pages {
     /// A pass over all of it went through.
     pub async fn succeeded(&self, at: DateTime<Utc>) -> Result<(), Fault> {
         sqlx::query!(
-            "UPDATE work.mail_accounts SET failures = 0, error_code = NULL, error_detail = NULL, synced_at = $2
+            "UPDATE work.mail_accounts
+             SET failures = 0, error_code = NULL, error_detail = NULL, error_at = NULL, synced_at = $2
              WHERE connection_id = $1",
             self.connection_id,
             at
@@ -115,25 +116,20 @@ impl Pages {
         Ok(failures.unwrap_or(0))
     }
 
-    /// It failed so often in a row, and is to be tried again at that time, or not before its settings change.
-    pub async fn failed(
-        &self,
-        account: &Account,
-        failures: i32,
-        code: &str,
-        detail: &str,
-        next_try_at: Option<DateTime<Utc>>,
-    ) -> Result<(), Fault> {
+    /// It failed so often in a row.
+    pub async fn failed(&self, account: &Account, failures: i32, failure: &Failure) -> Result<(), Fault> {
         sqlx::query!(
             "UPDATE work.mail_accounts
-             SET phase = 'failed', failures = $3, error_code = $4, error_detail = $5, next_try_at = $6, worker = NULL
+             SET phase = 'failed', failures = $3, error_code = $4, error_detail = $5, error_at = $6, next_try_at = $7,
+                 worker = NULL
              WHERE connection_id = $1 AND settings = $2",
             self.connection_id,
             account.settings,
             failures,
-            code,
-            detail,
-            next_try_at
+            failure.code,
+            failure.detail,
+            failure.at,
+            failure.next_try_at
         )
         .execute(&self.pool)
         .await

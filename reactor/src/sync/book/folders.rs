@@ -5,7 +5,7 @@ use orbit_events::{FolderId, emails::Role};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{Fault, Pages};
+use super::{Failure, Fault, Pages};
 
 /// A folder there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,11 +112,12 @@ impl Pages {
         Ok(rows.into_iter().map(Folder::from).collect())
     }
 
-    /// A folder is there, by this name and for this.
+    /// A folder is there, by this name and for this. Of an account that is gone nothing is noted: its row is locked, or what
+    /// a worker notes that does not know yet would stay for ever.
     pub async fn folder_is_there(&self, folder_id: FolderId, path: &[u8], role: Role) -> Result<(), Fault> {
         sqlx::query!(
             "INSERT INTO work.mail_folders AS f (folder_id, connection_id, user_id, path, role)
-             VALUES ($1, $2, $3, $4, $5)
+             SELECT $1, a.connection_id, $3, $4, $5 FROM work.mail_accounts a WHERE a.connection_id = $2 FOR KEY SHARE
              ON CONFLICT (folder_id) DO UPDATE SET path = excluded.path, role = excluded.role, missed = 0
              WHERE (f.path, f.role, f.missed) IS DISTINCT FROM (excluded.path, excluded.role, 0)",
             folder_id.0,
@@ -169,6 +170,19 @@ impl Pages {
         transaction.commit().await.map_err(Fault::database(ATTEMPT))
     }
 
+    /// A pass begins. What was done with a folder when another pass was cut short, is not done any more.
+    pub async fn pass_begins(&self) -> Result<(), Fault> {
+        sqlx::query!(
+            "UPDATE work.mail_folders SET phase = 'waiting', done = 0, total = 0
+             WHERE connection_id = $1 AND phase IN ('rematching', 'comparing', 'fetching')",
+            self.connection_id
+        )
+        .execute(&self.pool)
+        .await
+        .map_err(Fault::database("note that a pass begins"))?;
+        Ok(())
+    }
+
     /// What is done with a folder, and how much of it is done.
     pub async fn stage(&self, folder_id: FolderId, stage: Stage, done: u64, total: u64) -> Result<(), Fault> {
         sqlx::query!(
@@ -181,6 +195,19 @@ impl Pages {
         .execute(&self.pool)
         .await
         .map_err(Fault::database("note how far a folder is"))?;
+        Ok(())
+    }
+
+    /// So many of the messages of a folder's stage are done.
+    pub async fn done(&self, folder_id: FolderId, done: u64) -> Result<(), Fault> {
+        sqlx::query!(
+            "UPDATE work.mail_folders SET done = $2 WHERE folder_id = $1",
+            folder_id.0,
+            i64::try_from(done).unwrap_or(i64::MAX)
+        )
+        .execute(&self.pool)
+        .await
+        .map_err(Fault::database("note how much of a folder is done"))?;
         Ok(())
     }
 
@@ -206,7 +233,9 @@ impl Pages {
         at: DateTime<Utc>,
     ) -> Result<(), Fault> {
         sqlx::query!(
-            "UPDATE work.mail_folders SET phase = 'idle', modseq = $2, synced_at = $3, error_code = NULL
+            "UPDATE work.mail_folders
+             SET phase = 'idle', done = 0, total = 0, modseq = $2, synced_at = $3, error_code = NULL,
+                 error_detail = NULL, error_at = NULL, next_try_at = NULL
              WHERE folder_id = $1",
             folder_id.0,
             modseq.and_then(|number| i64::try_from(number).ok()),
@@ -218,12 +247,17 @@ impl Pages {
         Ok(())
     }
 
-    /// The server did not open it.
-    pub async fn folder_failed(&self, folder_id: FolderId, code: &str) -> Result<(), Fault> {
+    /// The server refused something in this folder.
+    pub async fn folder_failed(&self, folder_id: FolderId, failure: &Failure) -> Result<(), Fault> {
         sqlx::query!(
-            "UPDATE work.mail_folders SET phase = 'failed', error_code = $2 WHERE folder_id = $1",
+            "UPDATE work.mail_folders
+             SET phase = 'failed', error_code = $2, error_detail = $3, error_at = $4, next_try_at = $5
+             WHERE folder_id = $1",
             folder_id.0,
-            code
+            failure.code,
+            failure.detail,
+            failure.at,
+            failure.next_try_at
         )
         .execute(&self.pool)
         .await

@@ -8,6 +8,7 @@ mod folders;
 mod outbound;
 mod uids;
 
+use chrono::{DateTime, Utc};
 use sqlx::PgPool;
 use uuid::Uuid;
 
@@ -41,6 +42,18 @@ pub(super) struct Pages {
     pub user_id: Uuid,
 }
 
+/// How something failed, for its user: no secret, and nothing of what is in e-mails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Failure {
+    /// A stable name.
+    pub code: &'static str,
+    /// One sentence.
+    pub detail: &'static str,
+    pub at: DateTime<Utc>,
+    /// When it is tried again; `None`: not before the account's settings change.
+    pub next_try_at: Option<DateTime<Utc>>,
+}
+
 /// The book could not be read or written.
 #[derive(Debug, thiserror::Error)]
 #[error("{attempt}")]
@@ -53,5 +66,60 @@ pub(super) struct Fault {
 impl Fault {
     fn database(attempt: &'static str) -> impl FnOnce(sqlx::Error) -> Self {
         move |source| Self { attempt, source }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use orbit_events::{FolderId, emails::Role};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn of_an_account_that_is_gone_nothing_is_noted() {
+        let database = orbit_testing::database().await;
+        let pool = database.pool();
+        let pages = Book::new(pool.clone()).of(Uuid::from_u128(1), Uuid::from_u128(2));
+        let folder = FolderId(Uuid::from_u128(3));
+        let seen = [Seen { uid: 7, email_id: Uuid::from_u128(4), flags: None }];
+        let noted = async || {
+            pages.folder_is_there(folder, b"INBOX", Role::Inbox).await.unwrap();
+            pages.are_there(folder, &seen).await.unwrap();
+            (pages.folders().await.unwrap().len(), pages.known(folder).await.unwrap().len())
+        };
+        assert_eq!(noted().await, (0, 0));
+        sqlx::query(
+            "INSERT INTO work.mail_accounts (connection_id, user_id, settings, phase) VALUES ($1, $2, 1, 'waiting')",
+        )
+        .bind(pages.connection_id)
+        .bind(pages.user_id)
+        .execute(pool)
+        .await
+        .unwrap();
+        assert_eq!(noted().await, (1, 1));
+    }
+
+    #[tokio::test]
+    async fn a_pass_that_was_cut_short_leaves_no_folder_in_the_midst_of_it() {
+        let database = orbit_testing::database().await;
+        let pages = Book::new(database.pool().clone()).of(Uuid::from_u128(1), Uuid::from_u128(2));
+        let rows = "WITH a AS (INSERT INTO work.mail_accounts (connection_id, user_id, settings, phase)
+                               VALUES ($1, $2, 1, 'waiting'))
+                    INSERT INTO work.mail_folders (folder_id, connection_id, user_id, path, role, phase, done, total)
+                    SELECT gen_random_uuid(), $1, $2, p::bytea, 'other', p, 1, 2
+                    FROM unnest(ARRAY['waiting', 'rematching', 'comparing', 'fetching', 'idle', 'failed']) AS p";
+        sqlx::query(rows).bind(pages.connection_id).bind(pages.user_id).execute(database.pool()).await.unwrap();
+        pages.pass_begins().await.unwrap();
+        let sql = "SELECT convert_from(path, 'UTF8') || ' ' || phase FROM work.mail_folders ORDER BY path";
+        let phases: Vec<String> = sqlx::query_scalar(sql).fetch_all(database.pool()).await.unwrap();
+        let expected = [
+            "comparing waiting",
+            "failed failed",
+            "fetching waiting",
+            "idle idle",
+            "rematching waiting",
+            "waiting waiting",
+        ];
+        assert_eq!(phases, expected);
     }
 }

@@ -42,15 +42,17 @@ impl Pages {
         Ok(seen.collect())
     }
 
-    /// These messages are there.
+    /// These messages are there, unless their account is gone: as with folders.
     pub async fn are_there(&self, folder_id: FolderId, seen: &[Seen]) -> Result<(), Fault> {
         let uids: Vec<i64> = seen.iter().map(|seen| seen.uid.into()).collect();
         let emails: Vec<Uuid> = seen.iter().map(|seen| seen.email_id).collect();
         let flags: Vec<Option<i16>> = seen.iter().map(|seen| seen.flags).collect();
         sqlx::query!(
             "INSERT INTO work.mail_uids (folder_id, uid, connection_id, user_id, email_id, flags)
-             SELECT $1, s.uid, $2, $3, s.email_id, s.flags
-             FROM unnest($4::bigint[], $5::uuid[], $6::smallint[]) AS s (uid, email_id, flags)
+             SELECT $1, s.uid, a.connection_id, $3, s.email_id, s.flags
+             FROM work.mail_accounts a,
+                  unnest($4::bigint[], $5::uuid[], $6::smallint[]) AS s (uid, email_id, flags)
+             WHERE a.connection_id = $2 FOR KEY SHARE OF a
              ON CONFLICT (folder_id, uid) DO UPDATE SET email_id = excluded.email_id, flags = excluded.flags",
             folder_id.0,
             self.connection_id,

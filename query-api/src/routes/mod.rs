@@ -9,6 +9,7 @@ pub mod emails;
 mod filters;
 mod fixed;
 pub mod history;
+mod mailboxes;
 pub mod tasks;
 pub mod users;
 mod words;

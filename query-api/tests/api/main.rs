@@ -12,6 +12,7 @@ mod email_imports;
 mod email_lists;
 mod email_past;
 mod email_searches;
+mod email_sync;
 mod email_threads;
 mod emails;
 mod exports;

@@ -178,7 +178,7 @@ async fn connections_tell_how_they_fare_and_never_their_secret() {
     assert_eq!(world.get(ADA, "/connections").await.ids(), [mail]);
     let one = world.get(ADA, &format!("/connections/{mail}")).await;
     assert!(!one.text.contains("hunter2"));
-    assert_snapshot!(one.text, @r#"{"id":"00000000-0000-0000-0000-000000000001","kind":"imap","name":"Work mail","endpoint":"imap.example.org","port":993,"username":"ada","has_secret":true,"security":"starttls","address":"ada@example.org","display_name":"Ada","imap_connection_id":"00000000-0000-0000-0000-000000000002","saves_sent":false,"sync":{"state":"failed","items":120,"last_synced_at":"2026-11-22T20:28:00Z","last_failed_at":"2026-11-22T20:28:00Z","failure":{"code":"unreachable","detail":"imap.example.org does not answer"}},"created_at":"2026-11-22T20:28:00Z","updated_at":"2026-11-22T20:28:00Z","version":3}"#);
+    assert_snapshot!(one.text, @r#"{"id":"00000000-0000-0000-0000-000000000001","kind":"imap","name":"Work mail","endpoint":"imap.example.org","port":993,"username":"ada","has_secret":true,"security":"starttls","address":"ada@example.org","display_name":"Ada","imap_connection_id":"00000000-0000-0000-0000-000000000002","saves_sent":false,"sync":{"state":"failed","items":120,"last_synced_at":"2026-11-22T20:28:00Z","last_failed_at":"2026-11-22T20:28:00Z","failure":{"code":"unreachable","detail":"imap.example.org does not answer"},"current":null},"created_at":"2026-11-22T20:28:00Z","updated_at":"2026-11-22T20:28:00Z","version":3}"#);
     assert_eq!(world.get(ADA, &format!("/connections/{gone}")).await.status, 404);
     assert_eq!(world.get(BOB, &format!("/connections/{mail}")).await.status, 404);
 }

@@ -177,6 +177,7 @@ impl Worker {
             pulse: pulse.clone(),
             poll: self.mail.poll,
             open: None,
+            takes_keywords: false,
             created: 0,
         };
         loop {

@@ -13,7 +13,8 @@ use orbit_events::emails::folder::ResetObserved;
 use super::{
     Fault,
     book::{Cursor, Folder, Known, Seen, Stage},
-    session::Session,
+    keywords,
+    session::{Session, Sight},
 };
 
 /// Messages whose flags or names are asked for at a time.
@@ -24,11 +25,20 @@ pub(super) const READ: i16 = 1;
 /// `\Flagged`, as the book writes it.
 pub(super) const STARRED: i16 = 2;
 
+/// What a message is marked with there, of what we care about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Marks {
+    /// [`READ`] and [`STARRED`].
+    pub flags: i16,
+    /// Keywords that stand for labels.
+    pub keywords: Vec<String>,
+}
+
 /// What is different there.
 #[derive(Debug, Default)]
 struct Difference {
-    /// UIDs and flags.
-    flags: Vec<(u32, i16)>,
+    /// UIDs, and what these are marked with now.
+    marks: Vec<(u32, Marks)>,
     gone: Vec<u32>,
 }
 
@@ -89,8 +99,9 @@ impl Session {
             let (uids, claims): (Vec<_>, Vec<_>) = claimed.unzip();
             let holders = self.store.holders(&claims).await?;
             let again = uids.into_iter().zip(holders);
-            let again: Vec<Seen> =
-                again.filter_map(|(uid, email_id)| Some(Seen { uid, email_id: email_id?, flags: None })).collect();
+            let again: Vec<Seen> = again
+                .filter_map(|(uid, email_id)| Some(Seen { uid, email_id: email_id?, flags: None, keywords: vec![] }))
+                .collect();
             self.pages.are_there(folder.id, &again).await?;
             found += again.len();
             done += page.len() as u64;
@@ -115,14 +126,14 @@ impl Session {
         let mut difference = Difference::default();
         match cursor.modseq.zip(selected.highest_modseq) {
             Some(_) if self.resyncs => {
-                difference.flags = selected.changed.iter().filter_map(flags).collect();
+                difference.marks = selected.changed.iter().filter_map(marks).collect();
                 difference.gone = known.keys().copied().filter(|uid| selected.vanished.contains(*uid)).collect();
             }
             Some((since, now)) => {
                 if since != now {
                     let all = Uids::range(1..=u32::MAX);
                     let changed = self.client.fetch(&all, Items::Flags, Some(since)).await?.all().await?;
-                    difference.flags = changed.iter().filter_map(flags).collect();
+                    difference.marks = changed.iter().filter_map(marks).collect();
                 }
                 if since != now || usize::try_from(selected.exists).ok() != Some(known.len()) {
                     let (asked, mut done): (Vec<u32>, u64) = (known.keys().copied().collect(), 0);
@@ -141,10 +152,10 @@ impl Session {
                     self.pages.stage(folder.id, Stage::Comparing, done, asked.len() as u64).await?;
                     let uids: Uids = page.iter().copied().collect();
                     let told = self.client.fetch(&uids, Items::Flags, None).await?.all().await?;
-                    let told: Vec<(u32, i16)> = told.iter().filter_map(flags).collect();
+                    let told: Vec<(u32, Marks)> = told.iter().filter_map(marks).collect();
                     let there: Uids = told.iter().map(|(uid, _)| *uid).collect();
                     difference.gone.extend(page.iter().filter(|uid| !there.contains(**uid)));
-                    difference.flags.extend(told);
+                    difference.marks.extend(told);
                     done += page.len() as u64;
                     self.pulse.beat();
                 }
@@ -155,17 +166,18 @@ impl Session {
 
     /// What changed there changes here; not where it was changed here too, and the server is still to be told.
     async fn settle(&self, folder: &Folder, known: &Known, difference: Difference) -> Result<(), Fault> {
-        let changed = difference.flags.into_iter().filter_map(|(uid, flags)| {
-            let seen = known.get(&uid).filter(|seen| seen.flags != Some(flags))?;
-            Some((*seen, flags))
+        let changed = difference.marks.into_iter().filter_map(|(uid, now)| {
+            let before =
+                known.get(&uid).filter(|seen| (seen.flags, &seen.keywords) != (Some(now.flags), &now.keywords))?;
+            Some((before, now))
         });
-        let (changed, mut done): (Vec<(Seen, i16)>, u64) = (changed.collect(), 0);
+        let (changed, mut done): (Vec<(&Seen, Marks)>, u64) = (changed.collect(), 0);
         for page in changed.chunks(PAGE) {
             self.pages.stage(folder.id, Stage::Comparing, done, changed.len() as u64).await?;
-            let news = page.iter().map(|(seen, now)| (seen.email_id, observed(seen.flags, *now)));
+            let news = page.iter().map(|(before, now)| (before.email_id, sight(before.flags, &before.keywords, now)));
             self.observe(&news.collect::<Vec<_>>()).await?;
-            let seen: Vec<Seen> = page.iter().map(|(seen, now)| Seen { flags: Some(*now), ..*seen }).collect();
-            self.pages.are_there(folder.id, &seen).await?;
+            let seen = page.iter().map(|(before, now)| before.marked(now));
+            self.pages.are_there(folder.id, &seen.collect::<Vec<_>>()).await?;
             done += page.len() as u64;
         }
         for page in difference.gone.chunks(PAGE) {
@@ -175,18 +187,28 @@ impl Session {
     }
 }
 
-/// The flags of a message that we care about.
-pub(super) fn flags(fetched: &Fetched) -> Option<(u32, i16)> {
+impl Seen {
+    /// The same message, marked with this.
+    pub(super) fn marked(&self, marks: &Marks) -> Self {
+        let Self { uid, email_id, .. } = *self;
+        Self { uid, email_id, flags: Some(marks.flags), keywords: marks.keywords.clone() }
+    }
+}
+
+/// What a message is marked with.
+pub(super) fn marks(fetched: &Fetched) -> Option<(u32, Marks)> {
     let all = fetched.flags.as_ref()?;
     let has = |name: &str| all.iter().any(|flag| flag.eq_ignore_ascii_case(name));
     let bit = |name: &str, bit: i16| if has(name) { bit } else { 0 };
-    Some((fetched.uid?, bit("\\Seen", READ) | bit("\\Flagged", STARRED)))
+    let flags = bit("\\Seen", READ) | bit("\\Flagged", STARRED);
+    Some((fetched.uid?, Marks { flags, keywords: keywords::among(all) }))
 }
 
-/// What flags say that were others before; if those are not known, all of them.
-pub(super) fn observed(before: Option<i16>, now: i16) -> Observed {
-    let differs = |bit: i16| before.is_none_or(|before| before & bit != now & bit).then_some(now & bit != 0);
-    Observed { read: differs(READ), starred: differs(STARRED), ..Observed::default() }
+/// What marks say that were others before; if the flags are not known, all of those.
+pub(super) fn sight(flags: Option<i16>, keywords: &[String], now: &Marks) -> Sight {
+    let differs = |bit: i16| flags.is_none_or(|before| before & bit != now.flags & bit).then_some(now.flags & bit != 0);
+    let observed = Observed { read: differs(READ), starred: differs(STARRED), ..Observed::default() };
+    Sight { observed, labels: keywords::Change::between(keywords, &now.keywords) }
 }
 
 #[cfg(test)]
@@ -195,17 +217,20 @@ mod tests {
 
     #[test]
     fn only_what_changed_there_is_taken_over() {
-        let seen = observed(Some(READ), READ | STARRED);
-        assert_eq!((seen.read, seen.starred), (None, Some(true)));
-        let unknown = observed(None, READ);
-        assert_eq!((unknown.read, unknown.starred), (Some(true), Some(false)));
+        let work = vec!["work".to_owned()];
+        let now = Marks { flags: READ | STARRED, keywords: work.clone() };
+        let seen = sight(Some(READ), &work, &now);
+        assert_eq!((seen.observed.read, seen.observed.starred, seen.labels.is_nothing()), (None, Some(true), true));
+        let unknown = sight(None, &[], &Marks { flags: READ, keywords: work });
+        assert_eq!((unknown.observed.read, unknown.observed.starred), (Some(true), Some(false)));
+        assert_eq!((unknown.labels.on.len(), unknown.labels.off.len()), (1, 0));
     }
 
     #[test]
     fn flags_are_read_whatever_their_case() {
         let all = ["\\seen", "$Junk", "\\FLAGGED"].map(str::to_owned).to_vec();
         let fetched = Fetched { uid: Some(7), flags: Some(all), ..Fetched::default() };
-        assert_eq!(flags(&fetched), Some((7, READ | STARRED)));
-        assert_eq!(flags(&Fetched { uid: Some(7), ..Fetched::default() }), None);
+        assert_eq!(marks(&fetched), Some((7, Marks { flags: READ | STARRED, keywords: vec![] })));
+        assert_eq!(marks(&Fetched { uid: Some(7), ..Fetched::default() }), None);
     }
 }

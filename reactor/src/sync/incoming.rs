@@ -11,7 +11,8 @@ use uuid::Uuid;
 use super::{
     Fault,
     book::{Cursor, Folder, Known, Seen, Stage},
-    folder::{READ, STARRED, flags, observed},
+    folder::{Marks, READ, STARRED, marks, sight},
+    keywords,
     session::Session,
 };
 use crate::ingest::{Incoming, Outcome, Taken};
@@ -24,7 +25,7 @@ const GROUP_BYTES: u64 = 4 * 1024 * 1024;
 /// A message that was fetched.
 struct Message {
     uid: u32,
-    flags: i16,
+    marks: Marks,
     incoming: Incoming,
 }
 
@@ -90,25 +91,29 @@ impl Session {
     }
 
     async fn take_in_group(&mut self, folder: &Folder, group: Vec<Message>) -> Result<(), Fault> {
-        let (uids, incoming): (Vec<(u32, i16)>, Vec<Incoming>) =
-            group.into_iter().map(|message| ((message.uid, message.flags), message.incoming)).unzip();
+        let (uids, incoming): (Vec<(u32, Marks)>, Vec<Incoming>) =
+            group.into_iter().map(|message| ((message.uid, message.marks), message.incoming)).unzip();
         let taken = self.ingest.take(&self.cause, incoming).await?;
         self.pulse.beat();
         let taken = uids.into_iter().zip(taken).filter(|(_, taken)| !matches!(taken.outcome, Outcome::Refused(_)));
-        let taken: Vec<((u32, i16), Taken)> = taken.collect();
-        let seen =
-            taken.iter().map(|((uid, flags), taken)| Seen { uid: *uid, email_id: taken.email_id, flags: Some(*flags) });
+        let taken: Vec<((u32, Marks), Taken)> = taken.collect();
+        let seen = taken.iter().map(|((uid, marks), taken)| Seen {
+            uid: *uid,
+            email_id: taken.email_id,
+            flags: Some(marks.flags),
+            keywords: marks.keywords.clone(),
+        });
         self.pages.are_there(folder.id, &seen.collect::<Vec<_>>()).await?;
         let (new, known): (Vec<_>, Vec<_>) =
             taken.into_iter().partition(|(_, taken)| matches!(taken.outcome, Outcome::Created | Outcome::Back));
         self.created += new.len() as u64;
         self.changed_meanwhile(folder, &new).await?;
-        let known = known.iter().map(|((_, flags), taken)| (taken.email_id, observed(None, *flags)));
+        let known = known.iter().map(|((_, marks), taken)| (taken.email_id, sight(None, &[], marks)));
         self.observe(&known.collect::<Vec<_>>()).await
     }
 
     /// Whoever was quick has changed an e-mail before the book knew where it lies there: the server is to be told.
-    async fn changed_meanwhile(&self, folder: &Folder, new: &[((u32, i16), Taken)]) -> Result<(), Fault> {
+    async fn changed_meanwhile(&self, folder: &Folder, new: &[((u32, Marks), Taken)]) -> Result<(), Fault> {
         // What came in as trash or archived is marked so by a second fact.
         let version = if matches!(folder.role, Role::Trash | Role::Archive) { 2 } else { 1 };
         let versions: Vec<(Uuid, i64)> = new.iter().map(|(_, taken)| (taken.email_id, version)).collect();
@@ -141,18 +146,18 @@ fn message(
     uid_validity: u32,
     now: DateTime<Utc>,
 ) -> Option<Message> {
-    let (uid, flags) = flags(&fetched)?;
+    let (uid, marks) = marks(&fetched)?;
     let origin = Origin::Connection { connection_id, uid, uid_validity, email_id: fetched.email_id };
     let incoming = Incoming {
         raw: fetched.body?,
         place: Where { folder_id: folder.id, role: folder.role },
-        is_read: flags & READ != 0,
-        is_starred: flags & STARRED != 0,
-        labels: vec![],
+        is_read: marks.flags & READ != 0,
+        is_starred: marks.flags & STARRED != 0,
+        labels: marks.keywords.iter().filter_map(|keyword| keywords::label(keyword)).map(String::from).collect(),
         received_at: fetched.internal_date.unwrap_or(now),
         origin,
     };
-    Some(Message { uid, flags, incoming })
+    Some(Message { uid, marks, incoming })
 }
 
 #[cfg(test)]

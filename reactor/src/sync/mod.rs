@@ -3,14 +3,15 @@
 //! What happens there becomes facts here, by the connection as actor; what happens here reaches the server. In reading
 //! order: `accounts` (who keeps which account in step, and what becomes of failures) · `session` (a connection at work) ·
 //! `pass` (all of an account compared, and only then what is missing called deleted) · `folders` · `folder` (one folder)
-//! · `incoming` (new messages) · `outgoing` (what was changed here) · `reaction` (how that is known) · `book` (how far
-//! everything is).
+//! · `incoming` (new messages) · `outgoing` (what was changed here) · `keywords` (labels, as servers have them) ·
+//! `reaction` (how what was changed is known) · `book` (how far everything is).
 
 mod accounts;
 mod book;
 mod folder;
 mod folders;
 mod incoming;
+mod keywords;
 mod outgoing;
 mod pass;
 mod reaction;

@@ -12,6 +12,7 @@ use super::{
     Fault,
     book::{Changed, Folder, Seen},
     folder::{READ, STARRED},
+    keywords,
     session::Session,
 };
 
@@ -69,9 +70,12 @@ impl Session {
             State::Absent => Ok(Told::Yes),
             State::Deleted { .. } => self.delete_there(folders, &places).await,
             State::Present(present) => {
-                if self.mark_there(folders, present, &places).await? == Told::NotYet {
+                if self.mark_there(folders, present, &places).await? == Told::NotYet
+                    || self.label_there(folders, present, &places).await? == Told::NotYet
+                {
                     return Ok(Told::NotYet);
                 }
+                let places = self.pages.places(changed.email_id).await?;
                 self.move_there(folders, present, &places).await
             }
         }
@@ -104,7 +108,45 @@ impl Session {
                     self.client.store(&one(seen.uid), wanted & bit != 0, &[flag]).await?;
                 }
             }
-            self.pages.are_there(*folder_id, &[Seen { flags: Some(wanted), ..*seen }]).await?;
+            self.pages.are_there(*folder_id, &[Seen { flags: Some(wanted), ..seen.clone() }]).await?;
+        }
+        Ok(Told::Yes)
+    }
+
+    /// Sets and takes away keywords, where the server takes whatever keywords. One that it refuses, by its length or since
+    /// there are too many, stays a label here; nothing else waits for it.
+    async fn label_there(
+        &mut self,
+        folders: &[Folder],
+        present: &Present,
+        places: &[(FolderId, Seen)],
+    ) -> Result<Told, Fault> {
+        for (folder_id, seen) in places {
+            let (new, old) = keywords::to_tell(&seen.keywords, &present.labels);
+            if new.is_empty() && old.is_empty() {
+                continue;
+            }
+            if !self.opens(folders, *folder_id).await? {
+                return Ok(Told::NotYet);
+            }
+            if !self.takes_keywords {
+                continue;
+            }
+            let mut there = seen.keywords.clone();
+            for (keyword, is_new) in new.iter().map(|new| (new, true)).chain(old.iter().map(|old| (old, false))) {
+                match self.client.store(&one(seen.uid), is_new, &[keyword]).await {
+                    Ok(()) if is_new => there.push(keyword.clone()),
+                    Ok(()) => there.retain(|known| known != keyword),
+                    Err(net::Fault::Refused(_)) => {
+                        metrics::counter!("orbit_mail_keywords_refused_total").increment(1);
+                    }
+                    Err(fault) => return Err(fault.into()),
+                }
+            }
+            // As they are seen there: in order.
+            let keywords = keywords::among(&there);
+            // What was marked just now is in the book, and not in what was read of it before.
+            self.pages.has_keywords(*folder_id, seen.uid, &keywords).await?;
         }
         Ok(Told::Yes)
     }
@@ -130,7 +172,7 @@ impl Session {
         let told = told.filter(|now| target.cursor.uid_validity == Some(now.uid_validity));
         if let Some(uid) = told.and_then(|now| now.uids.iter().next()) {
             self.pages.was_taken_away(*folder_id, seen.uid).await?;
-            self.pages.are_there(wanted, &[Seen { uid, ..*seen }]).await?;
+            self.pages.are_there(wanted, &[Seen { uid, ..seen.clone() }]).await?;
         } else {
             // The server does not say where it lies now: the next pass finds out.
             self.pages.are_gone(*folder_id, &[seen.uid]).await?;

@@ -5,7 +5,11 @@ use orbit_domain::emails::email::Observed;
 use orbit_events::emails::Where;
 use uuid::Uuid;
 
-use super::{Fault, book::Folder, session::Session};
+use super::{
+    Fault,
+    book::Folder,
+    session::{Session, Sight},
+};
 
 /// E-mails looked for at a time.
 const MISSING: i64 = 256;
@@ -41,7 +45,8 @@ impl Session {
             }
             let seen = missing.iter().map(|lost| {
                 let place = lost.place.map(|(folder_id, role)| Where { folder_id, role });
-                (lost.email_id, Observed { place, gone: place.is_none(), ..Observed::default() })
+                let observed = Observed { place, gone: place.is_none(), ..Observed::default() };
+                (lost.email_id, Sight { observed, ..Sight::default() })
             });
             self.observe(&seen.collect::<Vec<_>>()).await?;
             let ids: Vec<Uuid> = missing.iter().map(|lost| lost.email_id).collect();

@@ -23,12 +23,14 @@ const POLL: Duration = Duration::from_secs(1);
 const PAGE: i64 = 500;
 /// Facts of these categories are read.
 const CATEGORIES: [&str; 3] = ["connections", "emails", "users"];
-/// Facts after which an e-mail may have to be something else there. Labels are ours alone.
-const MARKS: [&str; 9] = [
+/// Facts after which an e-mail may have to be something else there.
+const MARKS: [&str; 11] = [
     "emails.read",
     "emails.unread",
     "emails.starred",
     "emails.unstarred",
+    "emails.labelled",
+    "emails.unlabelled",
     "emails.archived",
     "emails.unarchived",
     "emails.moved",

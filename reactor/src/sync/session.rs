@@ -23,6 +23,7 @@ use uuid::Uuid;
 use super::{
     Fault,
     book::{Folder, Pages},
+    keywords,
 };
 use crate::ingest::{Cause, Ingest};
 
@@ -59,6 +60,14 @@ impl Pulse {
     }
 }
 
+/// How an e-mail was seen there.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Sight {
+    pub observed: Observed,
+    /// Labels that came and went.
+    pub labels: keywords::Change,
+}
+
 /// An account that is being kept in step.
 pub(super) struct Session {
     pub client: Client,
@@ -73,6 +82,8 @@ pub(super) struct Session {
     pub poll: Duration,
     /// The folder that is open.
     pub open: Option<FolderId>,
+    /// Whether messages in it may have whatever keywords.
+    pub takes_keywords: bool,
     /// E-mails that came in.
     pub created: u64,
 }
@@ -83,13 +94,14 @@ impl Session {
         self.open = None;
         let selected = self.client.select(&folder.path, resync).await?;
         self.open = Some(folder.id);
+        self.takes_keywords = selected.takes_keywords;
         self.pulse.beat();
         Ok(selected)
     }
 
     /// Records how e-mails are there. Where one was changed here and the server is still to be told, what was done here
     /// holds; that it is there no more, holds anyway.
-    pub async fn observe(&self, seen: &[(Uuid, Observed)]) -> Result<(), Fault> {
+    pub async fn observe(&self, seen: &[(Uuid, Sight)]) -> Result<(), Fault> {
         for seen in seen.chunks(UNIT) {
             let origin = self.cause.origin(self.store.clock().now());
             self.store.transact(origin, Mode::default(), |unit| self.take_over(unit, seen)).await?;
@@ -98,7 +110,7 @@ impl Session {
         Ok(())
     }
 
-    async fn take_over(&self, unit: Unit, seen: &[(Uuid, Observed)]) -> Result<(), Fault> {
+    async fn take_over(&self, unit: Unit, seen: &[(Uuid, Sight)]) -> Result<(), Fault> {
         // First what it is decided on: of whatever led there it is then known whether it was done here, and what is done
         // later makes this be decided again.
         for (id, _) in seen {
@@ -106,8 +118,12 @@ impl Session {
         }
         let ids: Vec<Uuid> = seen.iter().map(|(id, _)| *id).collect();
         let changed_here = self.changed_here(&ids).await?;
-        for (id, observed) in seen.iter().filter(|(id, observed)| observed.gone || !changed_here.contains(id)) {
-            match unit.decide::<Email>(*id, Command::Observe(observed.clone())).await {
+        for (id, sight) in seen.iter().filter(|(id, sight)| sight.observed.gone || !changed_here.contains(id)) {
+            let email = if sight.labels.is_nothing() { None } else { unit.load::<Email>(*id).await? };
+            let present = email.as_ref().and_then(|email| email.state.present());
+            let labels = present.and_then(|present| sight.labels.of(&present.labels));
+            let observed = Observed { labels, ..sight.observed.clone() };
+            match unit.decide::<Email>(*id, Command::Observe(observed)).await {
                 // What is no e-mail here cannot be one there.
                 Ok(_) | Err(Refused::Rejected(_)) => {}
                 Err(Refused::Fault(fault)) => return Err(fault.into()),

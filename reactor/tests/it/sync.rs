@@ -2,7 +2,7 @@
 //! nearly everything.
 
 use orbit_domain::{
-    emails::{Folder, email::Command, folder},
+    emails::{Folder, Label, email::Command, folder},
     users::{
         Connection,
         connection::{self, MailEdit},
@@ -44,6 +44,7 @@ macro_rules! both {
 both! {
     what_lies_there_comes_here_once
     marks_go_both_ways
+    labels_go_both_ways
     what_is_moved_is_moved_on_both_sides
     what_is_deleted_is_deleted_on_both_sides
     numbers_that_begin_anew_lose_and_double_nothing
@@ -109,6 +110,55 @@ mod tests {
         let by_the_connection = "SELECT count(*) FROM log.events WHERE type IN ('emails.unread', 'emails.unstarred')
                                  AND metadata->'actor'->>'type' = 'integration'";
         assert_eq!(synced.count(by_the_connection).await, 2);
+    }
+
+    pub async fn labels_go_both_ways(server: &ImapServer) {
+        let mut there = client(server).await;
+        append(&mut there, b"INBOX", &[], "a").await;
+        append(&mut there, b"INBOX", &[], "b").await;
+        let takes_keywords = there.select(b"INBOX", None).await.unwrap().takes_keywords;
+        if takes_keywords {
+            let uids = uid(&mut there, b"INBOX", "a").await;
+            there.store(&uids, true, &["work", "$Forwarded", "NonJunk"]).await.unwrap();
+        }
+        let synced = Synced::new(server.port, PASSWORD).await;
+        synced.keep();
+        let (a, b) = (synced.arrived("a").await, synced.arrived("b").await);
+        let labels = async |id| synced.present(id).await.unwrap().labels.into_iter().collect::<Vec<_>>();
+        let label = |label: &str| Label::parse(label).unwrap();
+        if !takes_keywords {
+            synced.mailbox.command(a, Command::Label(label("work"))).await;
+            synced.told().await;
+            synced.compared().await;
+            assert_eq!(labels(a).await, ["work"], "what a server does not take stays here");
+            assert_eq!(flags(&mut there, b"INBOX", "a").await, Vec::<String>::new());
+            return;
+        }
+        assert_eq!(labels(a).await, ["work"]);
+        // Here, and on the way to elsewhere.
+        synced.mailbox.command(a, Command::Label(label("To do"))).await;
+        synced.mailbox.command(a, Command::Label(label("x".repeat(100).as_str()))).await;
+        synced.mailbox.command(a, Command::Unlabel(label("work"))).await;
+        synced.mailbox.command(a, Command::Archive).await;
+        synced.told().await;
+        let told = flags(&mut there, b"Archive", "a").await;
+        assert!(
+            ["$Forwarded", "NonJunk", "To=20do"].iter().all(|flag| told.iter().any(|told| told == flag)),
+            "{told:?}"
+        );
+        assert!(!told.iter().any(|flag| flag == "work"), "{told:?}");
+        // There. In a folder that was made for it, the e-mail is found by a pass.
+        synced.compared().await;
+        let uids = uid(&mut there, b"Archive", "a").await;
+        there.store(&uids, false, &["To=20do"]).await.unwrap();
+        let uids = uid(&mut there, b"INBOX", "b").await;
+        there.store(&uids, true, &["later", "$MDNSent"]).await.unwrap();
+        eventually(SOON, || async { labels(b).await == ["later"] }).await;
+        eventually(SOON, || async { labels(a).await == ["x".repeat(100)] }).await;
+        synced.compared().await;
+        let by_the_connection = "SELECT count(*) FROM log.events WHERE type IN ('emails.labelled', 'emails.unlabelled')
+                                 AND metadata->'actor'->>'type' = 'integration'";
+        assert_eq!(synced.count(by_the_connection).await, 2, "and nothing comes back as news");
     }
 
     pub async fn what_is_moved_is_moved_on_both_sides(server: &ImapServer) {

@@ -81,7 +81,7 @@ mod tests {
         let pool = database.pool();
         let pages = Book::new(pool.clone()).of(Uuid::from_u128(1), Uuid::from_u128(2));
         let folder = FolderId(Uuid::from_u128(3));
-        let seen = [Seen { uid: 7, email_id: Uuid::from_u128(4), flags: None }];
+        let seen = [Seen { uid: 7, email_id: Uuid::from_u128(4), flags: None, keywords: vec![] }];
         let noted = async || {
             pages.folder_is_there(folder, b"INBOX", Role::Inbox).await.unwrap();
             pages.are_there(folder, &seen).await.unwrap();

@@ -8,13 +8,15 @@ use uuid::Uuid;
 use super::{Fault, Pages, folders::role};
 
 /// A message that was seen there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::sync) struct Seen {
     pub uid: u32,
     /// Which e-mail it is here.
     pub email_id: Uuid,
     /// Its flags; none, if they are not known.
     pub flags: Option<i16>,
+    /// Its keywords that stand for labels.
+    pub keywords: Vec<String>,
 }
 
 /// Messages of a folder by their UIDs.
@@ -31,13 +33,14 @@ pub(in crate::sync) struct Lost {
 impl Pages {
     /// The messages of a folder that are known.
     pub async fn known(&self, folder_id: FolderId) -> Result<Known, Fault> {
-        let rows = sqlx::query!("SELECT uid, email_id, flags FROM work.mail_uids WHERE folder_id = $1", folder_id.0)
-            .fetch_all(&self.pool)
-            .await
-            .map_err(Fault::database("read what is known of a folder"))?;
+        let rows =
+            sqlx::query!("SELECT uid, email_id, flags, keywords FROM work.mail_uids WHERE folder_id = $1", folder_id.0)
+                .fetch_all(&self.pool)
+                .await
+                .map_err(Fault::database("read what is known of a folder"))?;
         let seen = rows.into_iter().filter_map(|row| {
             let uid = u32::try_from(row.uid).ok()?;
-            Some((uid, Seen { uid, email_id: row.email_id, flags: row.flags }))
+            Some((uid, Seen { uid, email_id: row.email_id, flags: row.flags, keywords: row.keywords }))
         });
         Ok(seen.collect())
     }
@@ -47,23 +50,41 @@ impl Pages {
         let uids: Vec<i64> = seen.iter().map(|seen| seen.uid.into()).collect();
         let emails: Vec<Uuid> = seen.iter().map(|seen| seen.email_id).collect();
         let flags: Vec<Option<i16>> = seen.iter().map(|seen| seen.flags).collect();
+        // There is no array of arrays of different lengths, and no space in a keyword.
+        let keywords: Vec<String> = seen.iter().map(|seen| seen.keywords.join(" ")).collect();
         sqlx::query!(
-            "INSERT INTO work.mail_uids (folder_id, uid, connection_id, user_id, email_id, flags)
-             SELECT $1, s.uid, a.connection_id, $3, s.email_id, s.flags
+            "INSERT INTO work.mail_uids (folder_id, uid, connection_id, user_id, email_id, flags, keywords)
+             SELECT $1, s.uid, a.connection_id, $3, s.email_id, s.flags, string_to_array(s.keywords, ' ')
              FROM work.mail_accounts a,
-                  unnest($4::bigint[], $5::uuid[], $6::smallint[]) AS s (uid, email_id, flags)
+                  unnest($4::bigint[], $5::uuid[], $6::smallint[], $7::text[]) AS s (uid, email_id, flags, keywords)
              WHERE a.connection_id = $2 FOR KEY SHARE OF a
-             ON CONFLICT (folder_id, uid) DO UPDATE SET email_id = excluded.email_id, flags = excluded.flags",
+             ON CONFLICT (folder_id, uid) DO UPDATE
+                 SET email_id = excluded.email_id, flags = excluded.flags, keywords = excluded.keywords",
             folder_id.0,
             self.connection_id,
             self.user_id,
             &uids,
             &emails,
-            &flags as &[Option<i16>]
+            &flags as &[Option<i16>],
+            &keywords
         )
         .execute(&self.pool)
         .await
         .map_err(Fault::database("note messages"))?;
+        Ok(())
+    }
+
+    /// A message has these keywords now.
+    pub async fn has_keywords(&self, folder_id: FolderId, uid: u32, keywords: &[String]) -> Result<(), Fault> {
+        sqlx::query!(
+            "UPDATE work.mail_uids SET keywords = $3 WHERE folder_id = $1 AND uid = $2",
+            folder_id.0,
+            i64::from(uid),
+            keywords
+        )
+        .execute(&self.pool)
+        .await
+        .map_err(Fault::database("note the keywords of a message"))?;
         Ok(())
     }
 
@@ -93,10 +114,10 @@ impl Pages {
         Ok(())
     }
 
-    /// Where an e-mail lies there: folders, UIDs, flags.
+    /// Where an e-mail lies there: folders, UIDs, flags, keywords.
     pub async fn places(&self, email_id: Uuid) -> Result<Vec<(FolderId, Seen)>, Fault> {
         let rows = sqlx::query!(
-            "SELECT folder_id, uid, flags FROM work.mail_uids WHERE email_id = $1 AND connection_id = $2
+            "SELECT folder_id, uid, flags, keywords FROM work.mail_uids WHERE email_id = $1 AND connection_id = $2
              ORDER BY folder_id, uid",
             email_id,
             self.connection_id
@@ -106,7 +127,7 @@ impl Pages {
         .map_err(Fault::database("look where an e-mail lies"))?;
         let place = rows.into_iter().filter_map(|row| {
             let uid = u32::try_from(row.uid).ok()?;
-            Some((FolderId(row.folder_id), Seen { uid, email_id, flags: row.flags }))
+            Some((FolderId(row.folder_id), Seen { uid, email_id, flags: row.flags, keywords: row.keywords }))
         });
         Ok(place.collect())
     }

@@ -3,7 +3,7 @@
 //! A keyword is its label, but for what a keyword may not have: of that each byte is written `=XX`. Keywords that say what
 //! a mail client or a filter did are no labels, and are left as they are.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fmt::Write};
 
 use orbit_domain::emails::{Label, email::MAX_LABELS};
 
@@ -77,7 +77,8 @@ pub(super) fn keyword(label: &str) -> String {
         if may_be && !(at == 0 && is_of_clients(label)) {
             keyword.push(char::from(byte));
         } else {
-            keyword.push_str(&format!("={byte:02X}"));
+            // A string takes whatever is written.
+            let _ = write!(keyword, "={byte:02X}");
         }
     }
     keyword

@@ -38,6 +38,7 @@ use crate::{
     erasures::{self, Erasures},
     error::Error,
     exports,
+    mail_servers::MailServers,
     passwords::Passwords,
     problems,
     reactor::Reactor,
@@ -55,6 +56,8 @@ pub const LONG: &[&str] = &["/api/v1/emails/import", "/api/v1/emails/attachments
 const NAME: &str = "orbit-command-api";
 /// How the limit of uploads is called in metrics and headers.
 const UPLOADS: &str = "upload";
+/// How that of tested connections is.
+const CONNECTION_TESTS: &str = "connection_test";
 /// How metrics call the pool.
 const POOL: &str = "command";
 
@@ -104,6 +107,7 @@ pub struct App {
     login_limit: RateLimiter,
     refresh_limit: RateLimiter,
     upload_limit: RateLimiter,
+    connection_test_limit: RateLimiter,
     pool: PgPool,
     nats: async_nats::Client,
 }
@@ -127,7 +131,7 @@ impl App {
         let sealer = Sealer::new(pool.clone(), parts.proof_key, clock, store.appended());
         shutdown.spawn("log.seal", sealer.run(shutdown.clone()));
         let guard = Guard::with_api_tokens(verifier, user_limit, Arc::new(LoggedApiTokens(store.clone())));
-        let mut state = AppState::new(Inner {
+        let inner = Inner {
             store,
             signer,
             passwords: Passwords::new().map_err(Fault::Passwords)?,
@@ -139,7 +143,8 @@ impl App {
             erasures: erasures::Wake::default(),
             exports: exports::Wake::default(),
             reactor,
-        });
+        };
+        let mut state = AppState::new(inner, MailServers::public().map_err(Fault::Certificates)?);
         state.mail_mut().blobs.clone_from(&parts.blobs);
         let exporting = exports::run(state.store.clone(), parts.blobs.clone(), state.exports.clone(), shutdown.clone());
         shutdown.spawn("users.export", exporting);
@@ -147,7 +152,8 @@ impl App {
         shutdown.spawn("users.erase", erasures.clone().run(state.erasures.clone(), shutdown.clone()));
         let (login_limit, refresh_limit) = (parts.login_limit, parts.refresh_limit);
         let upload_limit = RateLimiter::new(UPLOADS, Rate::Off);
-        Ok(Self { state, erasures, guard, login_limit, refresh_limit, upload_limit, pool, nats })
+        let connection_test_limit = RateLimiter::new(CONNECTION_TESTS, Rate::Off);
+        Ok(Self { state, erasures, guard, login_limit, refresh_limit, upload_limit, connection_test_limit, pool, nats })
     }
 
     /// The same, and messages are held so long before they are sent.
@@ -171,11 +177,28 @@ impl App {
         self
     }
 
+    /// The same, and mail servers of users are spoken with like this: without it, only public ones, by the web's
+    /// certificates.
+    #[must_use]
+    pub fn with_mail_servers(mut self, servers: MailServers) -> Self {
+        self.state.mail_mut().servers = servers;
+        self
+    }
+
+    /// The same, and one user may test connections no more often than this.
+    #[must_use]
+    pub fn with_connection_test_rate(mut self, rate: Rate) -> Self {
+        self.connection_test_limit = RateLimiter::new(CONNECTION_TESTS, rate);
+        self
+    }
+
     /// All routes, guarded and limited, and nothing around them: no layers, health or documents.
     pub fn routes(&self) -> OpenApiRouter {
         let routes = routes::routes();
         let uploads = routes.uploads.route_layer(from_fn_with_state(self.upload_limit.clone(), per_user));
-        let guarded = routes.guarded.merge(uploads).route_layer(from_fn_with_state(self.guard.clone(), guard));
+        let tests = routes.tests.route_layer(from_fn_with_state(self.connection_test_limit.clone(), per_user));
+        let guarded =
+            routes.guarded.merge(uploads).merge(tests).route_layer(from_fn_with_state(self.guard.clone(), guard));
         let entered = routes.entered.route_layer(from_fn_with_state(self.login_limit.clone(), per_address));
         let refreshed = routes.refreshed.route_layer(from_fn_with_state(self.refresh_limit.clone(), per_address));
         let mut all = guarded.merge(entered).merge(refreshed).with_state(self.state.clone());
@@ -186,7 +209,8 @@ impl App {
     /// What `/openapi.json`, `/docs` and `/problems` tell of these routes.
     pub fn description() -> Description {
         let routes = routes::routes();
-        let mut all = routes.guarded.merge(routes.uploads).merge(routes.entered).merge(routes.refreshed);
+        let mut all =
+            routes.guarded.merge(routes.uploads).merge(routes.tests).merge(routes.entered).merge(routes.refreshed);
         write::docs::complete(all.get_openapi_mut());
         Description::new(all.into_openapi(), problems::all())
     }
@@ -239,6 +263,11 @@ pub enum Fault {
     /// The store of messages and files.
     #[error("the directory that ORBIT_BLOBS names cannot be used: check that it can be made and written")]
     Blobs(#[source] blobs::Fault),
+    /// Certificates of mail servers.
+    #[error(
+        "the certificates that ORBIT_MAIL_CA_FILE names cannot be used: check that it is a file of PEM certificates"
+    )]
+    Certificates(#[source] io::Error),
     /// The listener.
     #[error("the listener has no address")]
     Listener(#[source] io::Error),
@@ -256,6 +285,7 @@ pub async fn run(listener: TcpListener, config: Config, told: Description, shutd
     let jwks = verifier.jwks().clone();
     let blobs =
         Location::from_args(&config.blobs)?.map(|place| Blobs::open(&place)).transpose().map_err(Fault::Blobs)?;
+    let servers = MailServers::from_args(&config.mail, environment).map_err(Fault::Certificates)?;
     let pool = postgres::connect_as(&config.database, NAME, None, ROLE).await?;
     let nats = nats::connect(&config.nats, NAME, FirstConnection::Retried).await?;
     metrics::start_upkeep(&shutdown);
@@ -282,7 +312,9 @@ pub async fn run(listener: TcpListener, config: Config, told: Description, shutd
     let app = app
         .with_send_hold(config.mail.send_hold())
         .with_import_limit(config.mail.import_limit_bytes)
-        .with_upload_rate(config.http.rate_upload);
+        .with_upload_rate(config.http.rate_upload)
+        .with_mail_servers(servers)
+        .with_connection_test_rate(config.http.rate_connection_test);
     let router = Router::from(app.routes())
         .merge(health::router(app.probes()))
         .merge(told.router())

@@ -10,6 +10,7 @@ mod erasures;
 mod error;
 mod exports;
 mod files;
+mod mail_servers;
 mod passwords;
 mod problems;
 mod reactor;
@@ -20,3 +21,4 @@ mod write;
 
 pub use app::{App, Fault, LONG, Parts, run};
 pub use config::Config;
+pub use mail_servers::MailServers;

@@ -104,6 +104,8 @@ edge! {
         "A field of the body, or of the draft, names a file that was not uploaded, was discarded, or is somebody else's.";
     UNPROCESSABLE_ENTITY "unknown_connection", "There is no such connection",
         "A field of the body, or of the draft, names a connection that does not exist, is of another kind, or is somebody else's.";
+    UNPROCESSABLE_ENTITY "not_a_mail_server", "Only connections to mail servers can be tested",
+        "The account, or the connection, is of another kind than `imap` or `smtp`.";
     UNPROCESSABLE_ENTITY "no_sending_connection", "It is not clear through which account to send",
         "There is none of kind `smtp`, or there are several. Connect one, or name it as `connection_id`.";
     UNPROCESSABLE_ENTITY "no_sender_address", "The account does not say which address it sends from",

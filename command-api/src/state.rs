@@ -10,7 +10,10 @@ use orbit_platform::{
     problem::ApiError,
 };
 
-use crate::{erasures, exports, passwords::Passwords, reactor::Reactor, routes::FirstLists, sessions::Sessions};
+use crate::{
+    erasures, exports, mail_servers::MailServers, passwords::Passwords, reactor::Reactor, routes::FirstLists,
+    sessions::Sessions,
+};
 
 /// How long a message is held before it is sent, where nobody says otherwise.
 const SEND_HOLD: TimeDelta = TimeDelta::seconds(10);
@@ -30,6 +33,8 @@ pub struct Mail {
     pub send_hold: TimeDelta,
     /// The largest mailbox that is taken in, in bytes.
     pub import_limit: u64,
+    /// How mail servers of users are spoken with.
+    pub servers: MailServers,
 }
 
 /// The parts of an [`AppState`].
@@ -60,8 +65,8 @@ pub struct Inner {
 
 impl AppState {
     /// Shares the parts.
-    pub fn new(inner: Inner) -> Self {
-        Self(Arc::new(inner), Mail { blobs: None, send_hold: SEND_HOLD, import_limit: IMPORT_LIMIT })
+    pub fn new(inner: Inner, servers: MailServers) -> Self {
+        Self(Arc::new(inner), Mail { blobs: None, send_hold: SEND_HOLD, import_limit: IMPORT_LIMIT, servers })
     }
 
     /// What e-mail needs beside the log.

@@ -4,7 +4,7 @@ use std::{io, time::Duration};
 
 use orbit_adapters::net::{Login, Roots, Security, Server, TIMEOUT};
 use orbit_domain::users::connection::Present;
-use orbit_events::users::connection::{Kind, Security as Kept};
+use orbit_events::users::connection::Security as Kept;
 use orbit_platform::config::{Environment, MailArgs};
 
 /// What holds for all mail servers.
@@ -34,17 +34,10 @@ pub(crate) fn server(connection: &Present, roots: &Roots, private_hosts: bool) -
         Kept::Starttls => Security::Starttls,
         Kept::Plain => Security::Plain,
     };
-    let usual = match (connection.kind, security) {
-        (Kind::Smtp, Security::Tls) => 465,
-        (Kind::Smtp, Security::Starttls) => 587,
-        (Kind::Smtp, Security::Plain) => 25,
-        (Kind::Imap | Kind::Caldav | Kind::N8n, Security::Tls) => 993,
-        (Kind::Imap | Kind::Caldav | Kind::N8n, Security::Starttls | Security::Plain) => 143,
-    };
     let login = settings.username.clone().zip(settings.secret.clone());
     Server {
         host: settings.endpoint.clone(),
-        port: settings.port.unwrap_or(usual),
+        port: settings.port(connection.kind),
         security,
         login: login.map(|(username, secret)| Login { username, secret: secret.into() }),
         roots: roots.clone(),

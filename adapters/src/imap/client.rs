@@ -66,17 +66,13 @@ pub struct Placed {
 impl Client {
     /// Connects and logs in.
     pub async fn connect(server: &Server) -> Result<Self, Fault> {
-        let addresses = net::resolve(server).await?;
-        let mut client = Self::greet(net::dial(server, &addresses).await?, server).await?;
+        let mut client = Self::greet(net::connect(server).await?, server).await?;
         client.login(server.login.as_ref()).await?;
         Ok(client)
     }
 
-    /// Goes on up to the login: TLS, and what the server says first.
-    pub(crate) async fn greet(mut wire: Wire, server: &Server) -> Result<Self, Fault> {
-        if server.security == Security::Tls {
-            wire.secure(server).await?;
-        }
+    /// Goes on up to the login: what the server says first, and STARTTLS.
+    pub(crate) async fn greet(wire: Wire, server: &Server) -> Result<Self, Fault> {
         let mut connection = Connection::new(wire);
         let mut greeting = connection.greeting().await?;
         if server.security == Security::Starttls {
@@ -112,7 +108,9 @@ impl Client {
         };
         match status.verdict {
             Verdict::Ok => self.learn(&status).await,
-            Verdict::No | Verdict::Bad | Verdict::Bye | Verdict::Preauth => Err(Fault::Login(without(status, login))),
+            Verdict::No | Verdict::Bad | Verdict::Bye | Verdict::Preauth => {
+                Err(Fault::Login(login.keep_out_of(status.text)))
+            }
         }
     }
 
@@ -345,12 +343,4 @@ fn placed(uid_validity: Option<&super::tokens::Value>, uids: Option<&super::toke
 
 fn refused_login(fault: Fault) -> Fault {
     if let Fault::Refused(text) = fault { Fault::Login(text) } else { fault }
-}
-
-/// What the server said, unless it repeats what nobody else may know.
-fn without(status: Status, login: &Login) -> String {
-    let secret = login.secret.expose_secret();
-    let plain = STANDARD.encode(format!("\0{}\0{secret}", login.username));
-    let tells = status.text.contains(&plain) || (!secret.is_empty() && status.text.contains(secret));
-    if tells { "it gave no reason that can be shown".to_owned() } else { status.text }
 }

@@ -7,7 +7,8 @@ mod wire;
 
 use std::{fmt, net::SocketAddr, time::Duration};
 
-use secrecy::SecretString;
+use base64::{Engine, engine::general_purpose::STANDARD};
+use secrecy::{ExposeSecret, SecretString};
 use tokio::net::TcpStream;
 
 pub use fault::Fault;
@@ -48,6 +49,17 @@ impl fmt::Debug for Login {
     }
 }
 
+impl Login {
+    /// What a server said, unless it repeats what nobody else may know.
+    pub(crate) fn keep_out_of(&self, said: String) -> String {
+        let secret = self.secret.expose_secret();
+        let plain = STANDARD.encode(format!("\0{}\0{secret}", self.username));
+        let forms = [secret.to_owned(), STANDARD.encode(secret), plain];
+        let tells = !secret.is_empty() && forms.iter().any(|form| said.contains(form));
+        if tells { "it gave no reason that can be shown".to_owned() } else { said }
+    }
+}
+
 /// A mail server and who we are there.
 #[derive(Debug, Clone)]
 pub struct Server {
@@ -81,11 +93,21 @@ pub(crate) async fn resolve(server: &Server) -> Result<Vec<SocketAddr>, Fault> {
     if allowed.is_empty() { Err(Fault::PrivateHost) } else { Ok(allowed) }
 }
 
-/// A connection with the first address that takes it.
-pub(crate) async fn dial(server: &Server, addresses: &[SocketAddr]) -> Result<Wire, Fault> {
+/// A connection with a server, through TLS where that comes first.
+pub(crate) async fn connect(server: &Server) -> Result<Wire, Fault> {
+    let addresses = resolve(server).await?;
+    let mut wire = dial(server, &addresses, DIAL.min(server.timeout)).await?;
+    if server.security == Security::Tls {
+        wire.secure(server).await?;
+    }
+    Ok(wire)
+}
+
+/// A connection with the first address that takes it; each may take so long.
+pub(crate) async fn dial(server: &Server, addresses: &[SocketAddr], patience: Duration) -> Result<Wire, Fault> {
     let mut last = Fault::NoAddress;
     for address in addresses {
-        match tokio::time::timeout(DIAL.min(server.timeout), TcpStream::connect(address)).await {
+        match tokio::time::timeout(patience, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => {
                 // Commands are small and answered one by one: none should wait for company.
                 stream.set_nodelay(true).map_err(Fault::Tcp)?;

@@ -24,18 +24,14 @@ pub(crate) struct Client {
 impl Client {
     /// Connects, and logs in if somebody is to.
     pub async fn connect(server: &Server) -> Result<Self, Fault> {
-        let addresses = net::resolve(server).await?;
-        let mut client = Self::greet(net::dial(server, &addresses).await?, server).await?;
+        let mut client = Self::greet(net::connect(server).await?, server).await?;
         client.hello().await?;
         client.login(server.login.as_ref()).await?;
         Ok(client)
     }
 
-    /// Goes on up to what the server says first, and to TLS.
-    pub async fn greet(mut wire: Wire, server: &Server) -> Result<Self, Fault> {
-        if server.security == Security::Tls {
-            wire.secure(server).await?;
-        }
+    /// Goes on up to what the server says first, and to STARTTLS.
+    pub async fn greet(wire: Wire, server: &Server) -> Result<Self, Fault> {
         let mut client = Self { wire, can: Vec::new(), timeout: server.timeout };
         client.expect().await?;
         if server.security == Security::Starttls {
@@ -90,10 +86,7 @@ impl Client {
         if reply.code == 235 {
             return Ok(());
         }
-        // It may repeat what nobody else may know.
-        let tells = reply.text.contains(&plain) || (!secret.is_empty() && reply.text.contains(secret));
-        let text = if tells { "it gave no reason that can be shown".to_owned() } else { reply.text };
-        Err(Fault::Login(format!("{} {text}", reply.code)))
+        Err(Fault::Login(format!("{} {}", reply.code, login.keep_out_of(reply.text))))
     }
 
     /// Sends a message to recipients and notes of each what became of them.
@@ -116,6 +109,20 @@ impl Client {
             recipient.reply = reply.cloned();
         }
         outcome
+    }
+
+    /// Whether mail from this address would be taken. None comes, and the server is told so.
+    pub async fn try_sender(&mut self, from: &str) -> Result<(), Fault> {
+        let utf8 = self.can("SMTPUTF8");
+        let international = if utf8 && !from.is_ascii() { " SMTPUTF8" } else { "" };
+        let reply = match refusal(from, utf8) {
+            Some(reply) => reply,
+            None => self.say(&format!("MAIL FROM:<{from}>{international}")).await?,
+        };
+        if !reply.is_positive() {
+            return Err(Fault::Refused(format!("{} {}", reply.code, reply.text)));
+        }
+        self.say("RSET").await.map(drop)
     }
 
     /// Leaves. What was sent is sent, whatever comes of this.

@@ -8,6 +8,7 @@ mod hostile;
 mod imap_scripted;
 mod imap_servers;
 mod mailboxes;
+mod probes;
 mod random;
 mod scripted;
 mod smtp_servers;

@@ -17,11 +17,13 @@ pub enum Turn {
     Hear(&'static str),
     /// Says this number of bytes.
     Pour(usize),
+    /// Takes its time.
+    Wait(Duration),
     /// Neither speaks nor leaves.
     Hang,
 }
 
-pub use Turn::{Hang, Hear, Pour, Say};
+pub use Turn::{Hang, Hear, Pour, Say, Wait};
 
 /// Plays a script to the first that connects, then leaves. What it heard comes at the end.
 pub async fn play(script: Vec<Turn>) -> (SocketAddr, tokio::task::JoinHandle<Vec<String>>) {
@@ -43,6 +45,7 @@ pub async fn play(script: Vec<Turn>) -> (SocketAddr, tokio::task::JoinHandle<Vec
                     // Whoever does not want more closes.
                     let _ = stream.write_all(&vec![b'x'; count]).await;
                 }
+                Wait(time) => tokio::time::sleep(time).await,
                 Hang => tokio::time::sleep(Duration::from_mins(1)).await,
             }
         }

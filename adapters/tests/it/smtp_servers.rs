@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use orbit_adapters::{
     net::{Fault, Roots, Security, Server},
-    probe::{Account, probe},
     smtp::{Delivery, Envelope, Outcome, send},
 };
 use orbit_testing::peers::{self, SmtpServer, SmtpSetup, Way};
@@ -175,30 +174,4 @@ async fn an_answer_before_the_end_is_no_yes() {
     let to = ["bob@example.org".to_owned()];
     let delivery = send(&server, &Envelope { from: "a@example.org", to: &to }, MESSAGE).await;
     assert!(matches!(delivery.outcome, Outcome::NotSent(Fault::Protocol(_))), "{delivery:?}");
-}
-
-fn told(steps: &[orbit_adapters::probe::Step]) -> Vec<(&str, Option<&str>)> {
-    steps.iter().map(|step| (step.name, step.failure.as_ref().map(|(code, _)| *code))).collect()
-}
-
-#[tokio::test]
-async fn a_probe_says_where_it_ends() {
-    let smtp = peers::aiosmtpd(SmtpSetup { way: Way::Starttls, login: true, ..SmtpSetup::default() }).await;
-    let roots = Roots::new(Some(&smtp.certificate())).unwrap();
-    let good = Server { security: Security::Starttls, roots, ..at(smtp.port) };
-    let well = |names: &[&'static str]| names.iter().map(|name| (*name, None)).collect::<Vec<_>>();
-    assert_eq!(told(&probe(Account::Smtp, &good).await), well(&["dns", "tcp", "tls", "smtp", "login"]));
-    let wrong = Server { login: Some(login("battery staple")), ..good.clone() };
-    assert_eq!(told(&probe(Account::Smtp, &wrong).await)[4], ("login", Some("login")));
-    let strange = Server { roots: Roots::new(None).unwrap(), ..good.clone() };
-    assert_eq!(told(&probe(Account::Smtp, &strange).await)[2..], [("tls", Some("tls"))]);
-    let private = Server { private_hosts: false, ..good.clone() };
-    assert_eq!(told(&probe(Account::Smtp, &private).await), [("dns", Some("private_host_refused"))]);
-    drop(smtp);
-    assert_eq!(told(&probe(Account::Smtp, &good).await)[1..], [("tcp", Some("tcp"))]);
-
-    let imap = peers::pymap().await;
-    assert_eq!(told(&probe(Account::Imap, &at(imap.port)).await), well(&["dns", "tcp", "login", "select"]));
-    let wrong = Server { login: Some(login("battery staple")), ..at(imap.port) };
-    assert_eq!(told(&probe(Account::Imap, &wrong).await)[2..], [("login", Some("login"))]);
 }

@@ -21,6 +21,8 @@ pub struct Routes {
     pub guarded: OpenApiRouter<AppState>,
     /// With a token, and only so many times an hour: what takes room on the disk.
     pub uploads: OpenApiRouter<AppState>,
+    /// With a token, and only so many times a minute: what makes this process speak with servers that users name.
+    pub tests: OpenApiRouter<AppState>,
     /// Everybody, a few times a minute from each address.
     pub entered: OpenApiRouter<AppState>,
     /// Everybody, more often: devices that share an address come here by themselves.
@@ -36,7 +38,13 @@ pub fn routes() -> Routes {
         .merge(emails::router())
         .merge(history::router())
         .merge(admin::router());
-    Routes { guarded, uploads: emails::uploads(), entered: users::entered(), refreshed: users::refreshed() }
+    Routes {
+        guarded,
+        uploads: emails::uploads(),
+        tests: users::tests(),
+        entered: users::entered(),
+        refreshed: users::refreshed(),
+    }
 }
 
 /// What is left to do once facts were appended that no route of theirs decided: type and object of each.

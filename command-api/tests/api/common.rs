@@ -10,7 +10,7 @@ use axum::{
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::Parser;
 use orbit_adapters::blobs::{Blobs, Location};
-use orbit_command_api::{App, Config, Parts};
+use orbit_command_api::{App, Config, MailServers, Parts};
 use orbit_event_store::{Limits, MasterKey, relay::History};
 use orbit_platform::{
     auth::{Admins, TokenSigner, TokenVerifier},
@@ -107,6 +107,12 @@ impl Api {
     /// A process where files and mailboxes are taken so often and no more.
     pub async fn another_that_takes(&self, uploads: &str) -> Router {
         served(&self.another_app().await.with_upload_rate(uploads.parse().unwrap()))
+    }
+
+    /// A process that speaks with mail servers like this, and tests so many connections a minute.
+    pub async fn another_for_mail(&self, servers: MailServers, tests: &str) -> Router {
+        let app = self.another_app().await.with_mail_servers(servers);
+        served(&app.with_connection_test_rate(tests.parse().unwrap()))
     }
 
     /// Another process, without a listener.

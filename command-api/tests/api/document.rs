@@ -82,6 +82,10 @@ async fn answers_have_the_fields_that_the_document_says() {
     assert_eq!(keys(&post("/auth/tokens", body).await), schema("IssuedApiToken"));
     let body = json!({"kind": "smtp", "name": "x", "endpoint": "smtp.example.org", "address": "ada@example.org"});
     assert_eq!(keys(&post("/connections", body).await), schema("WrittenConnection"));
+    let body = json!({"kind": "imap", "name": "x", "endpoint": "127.0.0.1"});
+    let tested = api.post("/connections/test").by(&ada).json(&body).send().await.expect(200).body;
+    assert_eq!(keys(&tested), schema("TestedConnection"));
+    assert_eq!(keys(&tested["steps"][0]), schema("TestedStep"));
     assert_eq!(keys(&post("/emails/drafts", json!({})).await), schema("WrittenDraft"));
     assert_eq!(keys(&post("/emails/folders", json!({"name": "x"})).await), schema("WrittenFolder"));
     let place = emails::inbox(&api, &ada).await;

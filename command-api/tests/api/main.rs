@@ -6,6 +6,7 @@ mod accounts;
 mod bad_input;
 mod batch;
 mod common;
+mod connection_tests;
 mod connections;
 mod document;
 mod emails;

@@ -74,3 +74,12 @@ async fn a_missing_key_is_told_by_name() {
     let fault = run(listener, config, App::description(), Shutdown::new()).await.unwrap_err();
     assert!(fault.to_string().contains("ORBIT_MASTER_KEY"), "{fault}");
 }
+
+#[tokio::test]
+async fn certificates_that_are_not_there_are_told_by_name() {
+    let (mut config, _database, _nats) = config().await;
+    config.mail.mail_ca_file = Some("/nowhere.pem".into());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let fault = run(listener, config, App::description(), Shutdown::new()).await.unwrap_err();
+    assert!(fault.to_string().contains("ORBIT_MAIL_CA_FILE"), "{fault}");
+}

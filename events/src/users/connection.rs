@@ -67,6 +67,17 @@ impl Settings {
             Some(_) | None => Security::Tls,
         })
     }
+
+    /// The TCP port of a mail server: as it is set, else as is usual for how the way there is kept.
+    pub fn port(&self, kind: Kind) -> u16 {
+        self.port.unwrap_or(match (kind, self.security()) {
+            (Kind::Smtp, Security::Tls) => 465,
+            (Kind::Smtp, Security::Starttls) => 587,
+            (Kind::Smtp, Security::Plain) => 25,
+            (Kind::Imap | Kind::Caldav | Kind::N8n, Security::Tls) => 993,
+            (Kind::Imap | Kind::Caldav | Kind::N8n, Security::Starttls | Security::Plain) => 143,
+        })
+    }
 }
 
 impl fmt::Debug for Settings {

@@ -137,7 +137,12 @@ impl Stack {
         let commands = commands
             .with_send_hold(args.mail.send_hold())
             .with_import_limit(args.mail.import_limit_bytes)
-            .with_upload_rate(args.http.rate_upload);
+            .with_upload_rate(args.http.rate_upload)
+            .with_mail_servers(
+                orbit_command_api::MailServers::from_args(&args.mail, environment)
+                    .map_err(command_api::Fault::Certificates)?,
+            )
+            .with_connection_test_rate(args.http.rate_connection_test);
         let facts = orbit_projector::Deps {
             log: Log::new(pools.projector.clone()),
             vault: Vault::new(pools.projector.clone(), &master_key, clock.clone()),

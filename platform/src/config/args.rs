@@ -89,6 +89,9 @@ pub struct HttpArgs {
     /// How often one user may bring a file or a mailbox
     #[arg(long, env = "ORBIT_RATE_UPLOAD", default_value = "60/h")]
     pub rate_upload: Rate,
+    /// How often one user may test a connection to a mail server
+    #[arg(long, env = "ORBIT_RATE_CONNECTION_TEST", default_value = "10/min")]
+    pub rate_connection_test: Rate,
 }
 
 impl HttpArgs {

@@ -20,6 +20,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::state::AppState;
 
+pub use submit::sender_of;
+
 /// What changing e-mails takes of an API token.
 const SCOPE: &str = "email:write";
 /// What sending them takes.

@@ -14,7 +14,7 @@ use orbit_event_store::Unit;
 use orbit_events::{
     AttachmentId, ConnectionId, DraftId, EmailId, SubmissionId,
     emails::{Address, Attached, Content, REFERENCES},
-    users::connection::Kind,
+    users::connection::{Kind, Settings},
 };
 
 use super::{compose::domain_of, views::WrittenSubmission};
@@ -138,12 +138,16 @@ async fn find(unit: &Unit, id: ConnectionId) -> Result<Option<connection::Presen
     Ok(connection.filter(|connection| connection.kind == Kind::Smtp))
 }
 
+/// The address that messages of an account are from, and its domain: the user name, unless another is set.
+pub fn sender_of(settings: &Settings) -> Option<(String, String)> {
+    let candidates = settings.address.iter().chain(&settings.username);
+    candidates.into_iter().find_map(|text| Some((text.clone(), domain_of(text)?)))
+}
+
 /// Whom messages of an account are from, and the domain of that.
 fn author(account: &connection::Present) -> Result<(Address, String)> {
     let settings = &account.settings;
-    let candidates = settings.address.iter().chain(&settings.username);
-    let found = candidates.into_iter().find_map(|text| Some((text.clone(), domain_of(text)?)));
-    let (email, domain) = found.ok_or_else(|| {
+    let (email, domain) = sender_of(settings).ok_or_else(|| {
         let detail = "the account does not say which address it sends from: set its address";
         broken("no_sender_address", "connection_id", detail)
     })?;

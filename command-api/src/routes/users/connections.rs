@@ -41,50 +41,50 @@ pub struct Connect {
     /// `imap`, `smtp`, `caldav` or `n8n`.
     #[serde(default)]
     #[schema(value_type = String, required, example = "imap")]
-    kind: Field<String>,
+    pub(super) kind: Field<String>,
     /// 1 to 100 characters.
     #[serde(default)]
     #[schema(value_type = String, required, min_length = 1, max_length = 100, example = "Work mail")]
-    name: Field<String>,
+    pub(super) name: Field<String>,
     /// Host name, or the base URL of a `CalDAV` server (https) or n8n instance.
     #[serde(default)]
     #[schema(value_type = String, required, max_length = 2048, example = "imap.example.org")]
-    endpoint: Field<String>,
+    pub(super) endpoint: Field<String>,
     /// TCP port, for IMAP and SMTP.
     #[serde(default)]
     #[schema(value_type = Option<u16>, minimum = 1, maximum = 65535)]
-    port: Field<u16>,
+    pub(super) port: Field<u16>,
     /// Whom to log in as.
     #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 254)]
-    username: Field<String>,
+    pub(super) username: Field<String>,
     /// The password or token. It is sealed and never comes back.
     #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 4096)]
-    secret: Field<String>,
+    pub(super) secret: Field<String>,
     /// For IMAP and SMTP: `tls`, `starttls` or `plain`; what is usual at the port, if absent.
     #[serde(default)]
     #[schema(value_type = Option<String>, example = "tls")]
-    security: Field<String>,
+    pub(super) security: Field<String>,
     /// For SMTP: the address that e-mail is sent from; the user name, if that is one.
     #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 254)]
-    address: Field<String>,
+    pub(super) address: Field<String>,
     /// For SMTP: the name beside that address.
     #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 100)]
-    display_name: Field<String>,
+    pub(super) display_name: Field<String>,
     /// For SMTP: the IMAP connection in whose mailbox lies what was sent.
     #[serde(default)]
     #[schema(value_type = Option<Uuid>)]
-    imap_connection_id: Field<String>,
+    pub(super) imap_connection_id: Field<String>,
     /// For SMTP: whether the server itself keeps a copy of what is sent through it; found out, if absent.
     #[serde(default)]
     #[schema(value_type = Option<bool>)]
-    saves_sent: Field<bool>,
+    pub(super) saves_sent: Field<bool>,
     #[serde(flatten)]
     #[schema(ignore)]
-    unknown: Unknown,
+    pub(super) unknown: Unknown,
 }
 
 /// What is to change of a connection: a JSON merge patch (RFC 7396). What it connects to stays of the same kind.
@@ -198,7 +198,7 @@ pub async fn disconnect(write: Write, PathId(id): PathId<ConnectionId>) -> Resul
 }
 
 /// The mailbox that keeps what was sent is one of the user's.
-async fn check_mailbox(unit: &Unit, id: Option<ConnectionId>) -> Result<()> {
+pub(super) async fn check_mailbox(unit: &Unit, id: Option<ConnectionId>) -> Result<()> {
     let Some(id) = id else { return Ok(()) };
     let connection = unit.load::<Connection>(id.0).await?;
     let is_one = connection.is_some_and(|one| one.state.present().is_some_and(|one| one.kind == Kind::Imap));
@@ -213,7 +213,8 @@ fn endpoint(text: String) -> Result<String, Refusal> {
 }
 
 impl Connect {
-    fn read(self) -> Result<(Account, Option<ConnectionId>)> {
+    /// The account, and the mailbox that keeps what is sent through it.
+    pub(super) fn read(self) -> Result<(Account, Option<ConnectionId>)> {
         let mut faults = Faults::new();
         faults.unknown(self.unknown);
         let kind = faults.required("kind", self.kind, text(parse_kind));

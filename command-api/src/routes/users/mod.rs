@@ -14,6 +14,7 @@ mod proof;
 mod refresh;
 mod register;
 mod set_back;
+mod test_connection;
 mod tokens;
 mod views;
 
@@ -37,6 +38,11 @@ pub fn entered() -> OpenApiRouter<AppState> {
 /// Routes for who is not logged in any more.
 pub fn refreshed() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(refresh::refresh))
+}
+
+/// Routes that need a caller, and speak with servers that the caller names.
+pub fn tests() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(test_connection::test))
 }
 
 /// Routes that need a caller.

@@ -224,6 +224,21 @@ fn the_way_there_is_kept_as_is_usual_at_the_port() {
     assert_eq!(at(Some(993), Some(Security::Plain)), Security::Plain);
 }
 
+#[test]
+fn a_mail_server_is_at_its_usual_port_unless_another_is_set() {
+    let port = |kind, security| Settings { port: None, security: Some(security), ..settings() }.port(kind);
+    for (kind, security, usual) in [
+        (Peer::Imap, Security::Tls, 993),
+        (Peer::Imap, Security::Starttls, 143),
+        (Peer::Smtp, Security::Tls, 465),
+        (Peer::Smtp, Security::Starttls, 587),
+        (Peer::Smtp, Security::Plain, 25),
+    ] {
+        assert_eq!(port(kind, security), usual, "{kind:?} {security:?}");
+    }
+    assert_eq!(Settings { port: Some(2525), ..settings() }.port(Peer::Smtp), 2525);
+}
+
 fn command() -> impl Strategy<Value = Command> {
     let account = (text(), text(), text()).prop_filter_map("no account", |(name, username, secret)| {
         Account::parse(Peer::Imap, &name, HOST, None, Some(&username), Some(&secret), Mail::default()).ok()

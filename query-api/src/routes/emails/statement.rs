@@ -163,10 +163,10 @@ impl<'a> Parts<'a> {
         let terms = &question.asked.terms;
         let found = words::tsquery(whose.user_id, terms, languages);
         let candidates = words::candidates(whose.user_id, terms, languages);
-        let excluded = if found.is_some() { None } else { words::excluded(whose.user_id, terms, languages) };
-        let (searches, excludes, is_strict) = (found.is_some(), excluded.is_some(), found != candidates);
+        let unwanted = if found.is_some() { None } else { words::excluded(whose.user_id, terms, languages) };
+        let (searches, excludes, is_strict) = (found.is_some(), unwanted.is_some(), found != candidates);
         sql.push_bind(whose.user_id).push("::uuid AS user_id, ");
-        sql.push_bind(found.or(excluded)).push("::tsquery AS query, ");
+        sql.push_bind(found.or(unwanted)).push("::tsquery AS query, ");
         sql.push_bind(candidates).push("::tsquery AS candidates)");
         Self { question, way, searches, excludes, is_strict, phrases: words::phrases(terms) }
     }

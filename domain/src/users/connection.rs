@@ -104,6 +104,8 @@ rejections! {
     Disconnected = "connection_disconnected", Gone, "the connection was disconnected";
     NoHost = "invalid_host", Invalid on "endpoint", "must be a host name like mail.example.org";
     NoUrl = "invalid_url", Invalid on "endpoint", "must be an address like https://cloud.example.org/dav";
+    SecretOfAnother = "secret_required", Invalid on "secret",
+        "must be given again where the endpoint changes: no server is shown what was given for another";
 }
 
 impl Aggregate for Connection {

@@ -95,7 +95,8 @@ pub struct EditConnection {
     #[serde(default)]
     #[schema(value_type = String, min_length = 1, max_length = 100)]
     name: Field<String>,
-    /// Host name, or the base URL of a `CalDAV` server (https) or n8n instance.
+    /// Host name, or the base URL of a `CalDAV` server (https) or n8n instance. Where there is a secret, it has to be given
+    /// again with another endpoint: no server is shown what was given for another.
     #[serde(default)]
     #[schema(value_type = String, max_length = 2048)]
     endpoint: Field<String>,

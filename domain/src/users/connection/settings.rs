@@ -195,6 +195,9 @@ impl Edit {
                 Kind::Imap | Kind::Smtp => Rejection::NoHost,
                 Kind::Caldav | Kind::N8n => Rejection::NoUrl,
             })?;
+            if endpoint != settings.endpoint && settings.secret.is_some() && self.secret.is_none() {
+                return Err(Rejection::SecretOfAnother);
+            }
             settings.endpoint = endpoint;
         }
         settings.port = self.port.unwrap_or(settings.port);

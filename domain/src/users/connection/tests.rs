@@ -94,8 +94,27 @@ fn settings_change_as_a_whole_and_only_if_they_change() {
 #[test]
 fn an_endpoint_has_to_fit_what_is_at_the_other_end() {
     a_connection([]).when(endpoint("https://example.org/")).then_rejected(Rejection::NoHost);
-    let changed = Settings { endpoint: "mail.example.org".into(), ..settings() };
-    a_connection([]).when(endpoint("mail.example.org")).then([SettingsChanged { settings: changed }.into()]);
+    a_connection([]).when(endpoint(HOST)).then_nothing();
+}
+
+#[test]
+fn a_secret_is_shown_to_no_other_server_than_the_one_it_was_given_for() {
+    const OTHER: &str = "mail.example.org";
+    let other = |secret| {
+        let edit = Edit::parse(None, Some(OTHER), None, None, secret, MailEdit::default()).unwrap();
+        Command::ChangeSettings(Box::new(edit))
+    };
+    let changed = |secret: Option<&str>| {
+        let settings = Settings { endpoint: OTHER.into(), secret: secret.map(str::to_owned), ..settings() };
+        SettingsChanged { settings }.into()
+    };
+    a_connection([]).when(other(None)).then_rejected(Rejection::SecretOfAnother);
+    a_connection([]).when(other(Some(Some("another")))).then([changed(Some("another"))]);
+    a_connection([])
+        .when(other(Some(None)))
+        .then([changed(None)])
+        .when(endpoint(HOST))
+        .then([SettingsChanged { settings: Settings { secret: None, ..settings() } }.into()]);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use orbit_events::{
     DraftId, EmailId, UserId,
     emails::{
-        Address, Attached, BouncedRecipient, Content, Recipient,
+        Action, Address, Attached, BouncedRecipient, Content, Recipient,
         submission::{Attempted, Cancelled, Event, Held},
     },
 };
@@ -212,7 +212,8 @@ pub enum Command {
     Bounce {
         /// The report.
         email_id: EmailId,
-        /// What it says about each recipient.
+        /// What it says about each recipient. It may call them otherwise than the message did: whoever passes mail on
+        /// reports about those whom he passed it on to. What it says of them is kept as it came.
         recipients: Vec<BouncedRecipient>,
     },
     /// Do not send it.
@@ -296,6 +297,7 @@ impl Aggregate for Submission {
             Event::Uncertain(uncertain) => state.next(|_, _| Standing::Uncertain { detail: uncertain.detail.clone() }),
             Event::Bounced(bounced) => state.next(|sheet, standing| {
                 sheet.bounces.insert(bounced.email_id);
+                sheet.bounced |= says_failed(&bounced.recipients);
                 standing
             }),
             Event::Cancelled(Cancelled {}) => state.next(|_, _| Standing::Cancelled),
@@ -336,6 +338,15 @@ pub fn due_key(at: DateTime<Utc>) -> [u8; 8] {
 /// The claim on a message id, by which a submission is found.
 pub fn message_claim(user: UserId, message_id: &str) -> Claim {
     Claim::hashed(MESSAGE_ID, &[user.0.as_bytes(), message_id.as_bytes()])
+}
+
+/// Whether a report says that somebody does not get it, whoever that is: mail that is passed on fails for others than
+/// those whom it was for.
+pub fn says_failed(recipients: &[BouncedRecipient]) -> bool {
+    recipients.iter().any(|recipient| match recipient.action {
+        Action::Failed => true,
+        Action::Delayed | Action::Delivered | Action::Relayed | Action::Expanded => false,
+    })
 }
 
 #[cfg(test)]

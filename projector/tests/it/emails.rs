@@ -6,8 +6,9 @@ use orbit_domain::emails::threads::{Decision, Message, split_off, threads};
 use orbit_events::{
     EmailId, Event, FolderId, Recorded,
     emails::{
-        Role, TEXT_BYTES, Where,
+        Action, BouncedRecipient, Role, TEXT_BYTES, Where,
         email::{self, Deleted, Labelled, Moved, Read, Received, Trashed},
+        submission::Bounced,
         thread::{self, Dissolved, Merged, Split},
     },
     users::user,
@@ -270,6 +271,32 @@ async fn what_somebody_decides_about_anothers_mail_moves_nothing() {
     world.catch_up().await;
     assert_eq!(told(&world).await, [["Hers"], ["One"], ["Two"]]);
     assert_eq!(world.count("SELECT count(*) FROM view.email_nodes").await, 3);
+}
+
+#[tokio::test]
+async fn a_message_has_bounced_if_a_report_says_that_somebody_does_not_get_it() {
+    let world = World::new().await;
+    let user = world.user().await;
+    let [late, gone] = std::array::from_fn(|_| world.id());
+    let report = |action| {
+        let said = BouncedRecipient { email: "bob@example.org".into(), action, status: None, diagnostic: None };
+        Event::Submission(Bounced { email_id: EmailId(world.id()), recipients: vec![said] }.into())
+    };
+    let submission = |what| Event::Submission(mail::sending(what == 0, what, 1));
+    for id in [late, gone] {
+        world.append(user, [(id, submission(0)), (id, submission(1)), (id, submission(4))]).await;
+    }
+    world.append(user, [(late, report(Action::Delayed)), (gone, report(Action::Failed))]).await;
+    world.append(user, [(late, report(Action::Delivered)), (gone, report(Action::Relayed))]).await;
+    world.catch_up().await;
+    let told: Vec<(Uuid, bool, i32)> = sqlx::query_as(
+        "SELECT id, bounced, jsonb_array_length(results) FROM view.email_submissions ORDER BY bounced",
+    )
+    .fetch_all(world.database.pool())
+    .await
+    .unwrap();
+    // What the server said, and each report, which all are kept.
+    assert_eq!(told, [(late, false, 3), (gone, true, 3)]);
 }
 
 #[tokio::test]

@@ -180,7 +180,7 @@ pub fn sending(first: bool, what: u8, argument: u8) -> submission::Event {
     let said = |accepted| Recipient { email: "bob@example.org".into(), accepted, code: Some(250), detail: None };
     let bounced = BouncedRecipient {
         email: "bob@example.org".into(),
-        action: Action::Failed,
+        action: if argument.is_multiple_of(3) { Action::Delayed } else { Action::Failed },
         status: Some("5.1.1".into()),
         diagnostic: None,
     };

@@ -197,7 +197,9 @@ fn told(mut recipients: Vec<Recipient>) -> Vec<Recipient> {
 
 fn bounce(state: &State, email_id: EmailId, mut recipients: Vec<BouncedRecipient>) -> Facts {
     let (sheet, _) = wanted(state)?;
-    if sheet.bounces.contains(&email_id) || sheet.bounces.len() >= BOUNCES {
+    // Of what never left nobody has anything to report: whoever says so has made it up.
+    let never_left = sheet.attempts == 0;
+    if never_left || sheet.bounces.contains(&email_id) || sheet.bounces.len() >= BOUNCES {
         return Ok(vec![]);
     }
     recipients.truncate(BOUNCED);

@@ -42,7 +42,7 @@ pub(super) fn fields(state: &State) -> Fields {
         ("failure_code", json!(failure_code)),
         ("failure_detail", json!(failure_detail)),
         ("results", json!(sheet.results)),
-        ("bounced", json!(!sheet.bounces.is_empty())),
+        ("bounced", json!(sheet.bounced)),
         ("created_by", json!(sheet.created_by)),
     ])
 }

@@ -39,6 +39,8 @@ pub struct Sheet {
     pub results: Vec<Recipient>,
     /// Reports about it.
     pub bounces: BTreeSet<EmailId>,
+    /// Whether one of them says that somebody does not get it. That it is late, or has arrived, says no such thing.
+    pub bounced: bool,
 }
 
 impl Sheet {
@@ -58,6 +60,7 @@ impl Sheet {
             tried: 0,
             results: vec![],
             bounces: BTreeSet::new(),
+            bounced: false,
         }
     }
 

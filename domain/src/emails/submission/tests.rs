@@ -148,6 +148,19 @@ fn results() -> impl Strategy<Value = Vec<Recipient>> + Clone {
     prop::collection::vec(result, 0..3)
 }
 
+/// What a report may say, of a recipient or of one who is none.
+fn reported() -> impl Strategy<Value = Vec<BouncedRecipient>> {
+    let action = prop::sample::select(vec![Action::Failed, Action::Delayed, Action::Delivered]);
+    let email = prop::sample::select(vec!["ada@example.org", "who@example.org"]);
+    let said = (email, action).prop_map(|(email, action)| BouncedRecipient {
+        email: email.into(),
+        action,
+        status: None,
+        diagnostic: None,
+    });
+    prop::collection::vec(said, 0..3)
+}
+
 fn command() -> impl Strategy<Value = Command> {
     let moment = (-100..40_000_i64).prop_map(|minutes| now() + TimeDelta::minutes(minutes));
     let why = text().prop_map(|detail| Reason { code: "refused".into(), detail });
@@ -169,7 +182,7 @@ fn command() -> impl Strategy<Value = Command> {
         1 => (results(), any::<bool>())
             .prop_map(|(recipients, found_in_sent)| Command::Sent { recipients, found_in_sent }),
         1 => text().prop_map(|detail| Command::Uncertain { detail }),
-        1 => report.prop_map(|email_id| Command::Bounce { email_id, recipients: vec![] }),
+        1 => (report, reported()).prop_map(|(email_id, recipients)| Command::Bounce { email_id, recipients }),
         1 => Just(Command::Cancel),
         2 => Just(Command::Retry),
     ]

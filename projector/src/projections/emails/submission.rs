@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use chrono::{DateTime, Utc};
+use orbit_domain::emails::submission::says_failed;
 use orbit_events::{
     Envelope, Event,
     emails::{
@@ -104,8 +105,9 @@ impl rows::Row for Row {
             submission::Event::Uncertain(uncertain) => row?.stand("uncertain", Some(("uncertain", &uncertain.detail))),
             submission::Event::Bounced(bounced) => {
                 let mut row = row?;
+                row.bounced |= says_failed(&bounced.recipients);
                 row.results.extend(bounced.recipients.iter().cloned().map(Answer::Reported));
-                Self { bounced: true, ..row }
+                row
             }
             submission::Event::Cancelled(Cancelled {}) => row?.stand("cancelled", None),
         };

@@ -210,7 +210,7 @@ impl TryFrom<Loaded<Submission>> for WrittenSubmission {
             failure_code: failure.code,
             failure_detail: failure.detail,
             results: sheet.results.clone(),
-            bounced: !sheet.bounces.is_empty(),
+            bounced: sheet.bounced,
             created_by: sheet.created_by,
             created_at: submission.created_at,
             updated_at: submission.updated_at,

@@ -65,5 +65,45 @@ fn a_report_is_recorded_once_whatever_became_of_the_message() {
     under_way([uncertain(), cancelled()]).when(bounce(1)).then([bounced(1)]);
     let many = (0..100).map(bounced);
     under_way(many).when(bounce(100)).then_nothing();
-    assert_eq!(Submission::fields(&under_way([bounced(1)]).then_state())["bounced"], true);
+}
+
+fn report(action: Action, email: &str) -> Event {
+    let said = BouncedRecipient { email: email.into(), action, status: None, diagnostic: None };
+    Bounced { email_id: EmailId(Uuid::from_u128(7)), recipients: vec![said] }.into()
+}
+
+#[test]
+fn a_message_has_bounced_if_a_report_says_that_somebody_does_not_get_it() {
+    let bounced = |reports: Vec<Event>| {
+        let state = under_way([sent(vec![])].into_iter().chain(reports)).then_state();
+        let told = Submission::fields(&state)["bounced"] == true;
+        assert_eq!(state.sheet().unwrap().bounced, told);
+        told
+    };
+    for said in [Action::Delayed, Action::Delivered, Action::Relayed, Action::Expanded] {
+        assert!(!bounced(vec![report(said, "b@example.org")]), "{said:?}");
+    }
+    assert!(bounced(vec![report(Action::Failed, "b@example.org")]));
+    assert!(bounced(vec![report(Action::Failed, "b@example.org"), report(Action::Delivered, "ada@example.org")]));
+    // Whoever passes mail on reports about an address of his own.
+    assert!(bounced(vec![report(Action::Failed, "whoever@elsewhere.example")]));
+}
+
+#[test]
+fn what_is_said_of_others_than_the_recipients_is_kept_and_decides_nothing_about_them() {
+    let Event::Bounced(Bounced { email_id, recipients }) = report(Action::Failed, "list@elsewhere.example") else {
+        panic!("no report")
+    };
+    let command = Command::Bounce { email_id, recipients };
+    let deferred = [deferred(later(60), vec![accepted("ada@example.org")])];
+    let outcome = under_way(deferred).when(command).then([report(Action::Failed, "list@elsewhere.example")]);
+    assert_eq!(outcome.then_state().sheet().unwrap().outstanding(), ["b@example.org"]);
+}
+
+#[test]
+fn of_what_never_left_nobody_reports_anything() {
+    let bounce = || Command::Bounce { email_id: EmailId(Uuid::from_u128(7)), recipients: vec![] };
+    a_submission([]).when(bounce()).then_nothing();
+    a_submission([held(3_600, true)]).when(bounce()).then_nothing();
+    a_submission([cancelled()]).when(bounce()).then_nothing();
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use orbit_adapters::{
     net::{self, Server},
     smtp::{Delivery, Envelope, Outcome, send},
@@ -15,17 +15,13 @@ use orbit_domain::{
     users::Connection,
 };
 use orbit_events::{
-    Actor, ConnectionId, SubmissionId, UserId,
-    emails::{Origin, Role},
+    ConnectionId, UserId,
     users::connection::{Kind, Settings},
 };
 use uuid::Uuid;
 
 use super::{Fault, Sender, message, results, sent};
-use crate::{
-    ingest::{Again, Cause, Incoming},
-    servers,
-};
+use crate::servers;
 
 /// How long before its lease ends sending is given up: what is recorded after it could come too late.
 const MARGIN: Duration = Duration::from_mins(1);
@@ -38,12 +34,12 @@ struct Job {
 }
 
 /// The account that a message goes through, and where copies lie.
-struct Account {
+pub(super) struct Account {
     server: Server,
     /// Where copies are looked for and laid.
-    mailbox: Option<Server>,
-    /// Whether the server is known to keep copies itself.
-    saves_sent: bool,
+    pub mailbox: Option<Server>,
+    /// Whether the server keeps copies itself, as far as that is known.
+    pub saves_sent: Option<bool>,
 }
 
 impl Sender {
@@ -59,6 +55,8 @@ impl Sender {
         // One that names no account never gets here; should it, it fails as one whose account is gone.
         let account = job.sheet.content.connection_id.unwrap_or(ConnectionId(Uuid::nil()));
         let Some(_taken) = self.take(account) else { return Ok(()) };
+        // Before anything leaves: whatever ends this process then, the copy is not forgotten.
+        self.owed.owe(id, job.user, now, now + self.lease()).await?;
         match standing {
             Standing::Held { .. } | Standing::Deferred { .. } => self.begin(&job, account).await,
             Standing::Attempting { .. } => {
@@ -72,9 +70,8 @@ impl Sender {
     }
 
     async fn begin(&self, job: &Job, account: ConnectionId) -> Result<(), Fault> {
-        let lease = TimeDelta::from_std(self.pace.lease).unwrap_or(TimeDelta::MAX);
         // Before the server hears of it: whoever does not get this recorded does not send.
-        self.record(job.user, job.id, Command::Begin { lease_until: self.now() + lease }).await?;
+        self.record(job.user, job.id, Command::Begin { lease_until: self.now() + self.lease() }).await?;
         metrics::counter!("orbit_submission_attempts_total").increment(1);
         let Some(account) = self.account(job.user, account).await? else {
             let detail = "The account that it was to be sent through is not connected any more.".to_owned();
@@ -98,21 +95,17 @@ impl Sender {
             // How far it came is not known any more.
             outcome: Outcome::Unknown(net::Fault::Timeout),
         });
-        self.conclude(job, &account, &delivery, &message).await
+        self.conclude(job, &account, &delivery).await
     }
 
-    async fn conclude(&self, job: &Job, account: &Account, delivery: &Delivery, message: &[u8]) -> Result<(), Fault> {
+    async fn conclude(&self, job: &Job, account: &Account, delivery: &Delivery) -> Result<(), Fault> {
         let finals = results::finals(delivery, false);
         match &delivery.outcome {
-            Outcome::Accepted(_) => {
-                self.settle(job, delivery, false).await?;
-                self.keep(job, account, message, false).await;
-                Ok(())
-            }
+            Outcome::Accepted(_) => self.settle(job, delivery, false).await,
             Outcome::Temporary(reply) => self.defer(job, results::reason(reply), finals).await,
             Outcome::Permanent(reply) => self.fail(job, results::reason(reply), finals).await,
             Outcome::NotSent(fault) => self.defer(job, results::fault(fault), finals).await,
-            Outcome::Unknown(_) => self.resolve(job, Some(account), Some((delivery, message))).await,
+            Outcome::Unknown(_) => self.resolve(job, Some(account), Some(delivery)).await,
         }
     }
 
@@ -120,18 +113,15 @@ impl Sender {
     async fn settle(&self, job: &Job, delivery: &Delivery, found: bool) -> Result<(), Fault> {
         let recipients = results::finals(delivery, found);
         match results::open(delivery, found) {
-            Some(reason) => self.defer(job, reason, recipients).await,
-            None => self.end(job, "sent", Command::Sent { recipients, found_in_sent: found }).await,
+            Some(reason) => self.defer(job, reason, recipients).await?,
+            None => self.end(job, "sent", Command::Sent { recipients, found_in_sent: found }).await?,
         }
+        self.lay_soon(job.id).await;
+        Ok(())
     }
 
     /// Nobody answered after the end of the message: looks whether it is among what was sent.
-    async fn resolve(
-        &self,
-        job: &Job,
-        account: Option<&Account>,
-        attempt: Option<(&Delivery, &[u8])>,
-    ) -> Result<(), Fault> {
+    async fn resolve(&self, job: &Job, account: Option<&Account>, attempt: Option<&Delivery>) -> Result<(), Fault> {
         let uncertain = |why: &str| {
             let detail = format!("The server may have taken the message, but did not say so. {why}");
             self.end(job, "uncertain", Command::Uncertain { detail })
@@ -149,27 +139,26 @@ impl Sender {
         let pace = (self.pace.looks, self.pace.look_after);
         match sent::look(mailbox, &job.sheet.message_id, to_itself, pace).await {
             Ok(true) => {
-                let message = if let Some((delivery, message)) = attempt {
-                    self.settle(job, delivery, true).await?;
-                    Some(message.to_vec())
-                } else {
-                    let told = Command::Sent { recipients: vec![], found_in_sent: true };
-                    self.end(job, "sent", told).await?;
-                    self.write(job.user, &job.sheet).await.ok()
-                };
-                if let Some(message) = message {
-                    self.keep(job, account, &message, true).await;
+                if let Some(delivery) = attempt {
+                    return self.settle(job, delivery, true).await;
                 }
+                self.end(job, "sent", Command::Sent { recipients: vec![], found_in_sent: true }).await?;
+                self.lay_soon(job.id).await;
                 Ok(())
             }
-            Ok(false) if account.saves_sent => {
+            Ok(false) if account.saves_sent == Some(true) => {
                 let detail = "The server did not answer, and there is no copy among what was sent.".to_owned();
-                let recipients = attempt.map(|(delivery, _)| results::finals(delivery, false)).unwrap_or_default();
+                let recipients = attempt.map(|delivery| results::finals(delivery, false)).unwrap_or_default();
                 self.defer(job, Reason { code: "unanswered".to_owned(), detail }, recipients).await
             }
             Ok(false) => uncertain("There is no copy among what was sent.").await,
             Err(_) => uncertain("The mailbox where a copy would lie could not be looked into.").await,
         }
+    }
+
+    /// After how long an attempt of which nothing is heard is given up for lost.
+    fn lease(&self) -> TimeDelta {
+        TimeDelta::from_std(self.pace.lease).unwrap_or(TimeDelta::MAX)
     }
 
     async fn defer(
@@ -197,49 +186,14 @@ impl Sender {
         Ok(())
     }
 
-    /// The message becomes an e-mail of the user's, and a copy lies where what was sent lies. It is sent, whatever comes
-    /// of this.
-    async fn keep(&self, job: &Job, account: &Account, message: &[u8], is_there: bool) {
-        let now = self.now();
-        if let Err(fault) = self.take_in(job, message, now).await {
-            let error = &fault as &dyn std::error::Error;
-            tracing::warn!(error, submission = %job.id, "what was sent did not become an e-mail");
-        }
-        if is_there || account.saves_sent {
-            return;
-        }
-        let Some(mailbox) = &account.mailbox else { return };
-        // A server that keeps copies by itself, and was not known to, may need a moment.
-        tokio::time::sleep(self.pace.look_after / 4).await;
-        if let Err(fault) = sent::keep(mailbox, &job.sheet.message_id, now, message).await {
-            let error = &fault as &dyn std::error::Error;
-            tracing::warn!(error, submission = %job.id, "no copy of what was sent could be laid into its mailbox");
-        }
-    }
-
-    async fn take_in(&self, job: &Job, message: &[u8], now: DateTime<Utc>) -> Result<(), crate::ingest::Fault> {
-        let cause = Cause { user: job.user, actor: Actor::System, correlation_id: job.id, again: Again::No };
-        self.ingest.ensure_folders(&cause).await?;
-        let incoming = Incoming {
-            raw: message.to_vec(),
-            place: self.ingest.place(job.user, Role::Sent),
-            is_read: true,
-            is_starred: false,
-            labels: vec![],
-            received_at: now,
-            origin: Origin::Submission { submission_id: SubmissionId(job.id) },
-        };
-        self.ingest.take(&cause, vec![incoming]).await.map(drop)
-    }
-
     /// The account of this id, if it is the user's, connected, and one to send through.
-    async fn account(&self, user: UserId, id: ConnectionId) -> Result<Option<Account>, Fault> {
+    pub(super) async fn account(&self, user: UserId, id: ConnectionId) -> Result<Option<Account>, Fault> {
         let Some((server, settings)) = self.connection(user, id, Kind::Smtp).await? else { return Ok(None) };
         let mailbox = match settings.imap_connection_id {
             Some(mailbox) => self.connection(user, mailbox, Kind::Imap).await?.map(|(server, _)| server),
             None => None,
         };
-        Ok(Some(Account { server, mailbox, saves_sent: settings.saves_sent == Some(true) }))
+        Ok(Some(Account { server, mailbox, saves_sent: settings.saves_sent }))
     }
 
     async fn connection(

@@ -3,10 +3,14 @@
 //! `attempted` is recorded before the server hears of a message, so whatever ends a process leaves a trace. How far an
 //! attempt came decides what follows: what the server has not seen to its end is sent again, and what it may have taken
 //! is looked for among what was sent. If it is not there and the server is not known to keep copies, the user decides:
-//! nothing is sent twice by us. In reading order: `attempt` · `message` · `sent` (the mailbox where copies lie).
+//! nothing is sent twice by us. In reading order: `attempt` · `message` · `copies` (what was sent becomes an e-mail and lies
+//! among what was sent, however long that takes) · `owed` (which of that is still to be done) · `sent` (the mailbox where
+//! copies lie).
 
 mod attempt;
+mod copies;
 mod message;
+mod owed;
 mod results;
 mod sent;
 
@@ -25,9 +29,11 @@ use orbit_domain::emails::{
 };
 use orbit_event_store::{Mode, Origin, Refused, Unit};
 use orbit_events::{Actor, ConnectionId, UserId};
-use orbit_platform::shutdown::Shutdown;
+use orbit_platform::{ids, shutdown::Shutdown};
+use tokio::sync::Notify;
 use uuid::Uuid;
 
+use self::owed::Owed;
 use crate::{
     app::Deps,
     ingest::{Again, Cause, Ingest},
@@ -68,7 +74,7 @@ pub(crate) enum Fault {
     #[error(transparent)]
     Log(#[from] orbit_event_store::Fault),
     #[error(transparent)]
-    Ingest(#[from] crate::ingest::Fault),
+    Book(#[from] owed::Fault),
     #[error("the rules say no: {0}")]
     Rejected(Rejection),
 }
@@ -94,6 +100,11 @@ struct Sender {
     deps: Deps,
     ingest: Ingest,
     pace: Pace,
+    /// By what the book knows who lays a copy.
+    worker: Uuid,
+    owed: Owed,
+    /// A copy is due.
+    due: Notify,
     /// Accounts that a message goes through just now: one at a time, as servers like it.
     busy: Mutex<HashSet<ConnectionId>>,
 }
@@ -101,12 +112,20 @@ struct Sender {
 /// Sends what is due until `shutdown`, at this pace.
 pub fn start(deps: Deps, pace: Pace, shutdown: &Shutdown) {
     let wake = Wake::listen(deps.nats.clone(), &deps.prefix, shutdown);
-    shutdown.spawn("mail.send", run(deps, pace, wake, shutdown.clone()));
+    let sender = Arc::new(Sender {
+        ingest: Ingest::new(deps.store.clone(), deps.blobs.clone()),
+        worker: ids::new_event_id(),
+        owed: Owed::new(deps.store.log().pool().clone()),
+        due: Notify::new(),
+        busy: Mutex::default(),
+        deps,
+        pace,
+    });
+    shutdown.spawn("mail.send", run(sender.clone(), wake, shutdown.clone()));
+    shutdown.spawn("mail.copies", copies::run(sender, shutdown.clone()));
 }
 
-async fn run(deps: Deps, pace: Pace, mut wake: Wake, shutdown: Shutdown) {
-    let ingest = Ingest::new(deps.store.clone(), deps.blobs.clone());
-    let sender = Arc::new(Sender { deps, ingest, pace, busy: Mutex::default() });
+async fn run(sender: Arc<Sender>, mut wake: Wake, shutdown: Shutdown) {
     let (mut under_way, mut running) = (HashSet::new(), FuturesUnordered::new());
     loop {
         match sender.due().await {

@@ -11,6 +11,9 @@ use orbit_events::emails::Role;
 
 use crate::roles::with_roles;
 
+/// How the folder is called that we make.
+const NAME: &[u8] = b"Sent";
+
 /// Whether a copy is there; looks some times, since it may come later than the answer.
 pub(super) async fn look(
     server: &Server,
@@ -43,26 +46,44 @@ async fn look_once(server: &Server, message_id: &str, inbox_too: bool) -> Result
     Ok(found)
 }
 
-/// Lays a copy there, read, unless one is there already.
+/// Lays a copy there, read, unless one is there already. Whether it did.
 pub(super) async fn keep(
     server: &Server,
     message_id: &str,
     sent_at: DateTime<Utc>,
     message: &[u8],
-) -> Result<(), Fault> {
+) -> Result<bool, Fault> {
     let mut client = Client::connect(server).await?;
     let folders = client.list().await?;
-    let path = if let Some(folder) = find(&folders) {
-        folder.path.clone()
-    } else {
-        client.create(b"Sent").await?;
-        b"Sent".to_vec()
+    let path = match find(&folders) {
+        Some(folder) => folder.path.clone(),
+        None => make(&mut client, &folders).await?,
     };
     client.select(&path, None).await?;
-    if client.find_message(message_id).await?.is_empty() {
+    let is_new = client.find_message(message_id).await?.is_empty();
+    if is_new {
         client.append(&path, &["\\Seen"], sent_at, message).await?;
     }
-    client.logout().await
+    // It is there.
+    let _ = client.logout().await;
+    Ok(is_new)
+}
+
+/// Makes the folder where there is none: some servers want all folders of their users below the inbox.
+async fn make(client: &mut Client, folders: &[Folder]) -> Result<Vec<u8>, Fault> {
+    let refused = match client.create(NAME).await {
+        Ok(()) => return Ok(NAME.to_vec()),
+        Err(refused @ Fault::Refused(_)) => refused,
+        Err(fault) => return Err(fault),
+    };
+    let inbox = folders.iter().find(|folder| folder.is_inbox());
+    let Some((inbox, delimiter)) = inbox.and_then(|inbox| Some((inbox, inbox.delimiter.as_deref()?))) else {
+        return Err(refused);
+    };
+    let below = [&inbox.path, delimiter.as_bytes(), NAME].concat();
+    // What is said of the usual place tells more.
+    client.create(&below).await.map_err(|_| refused)?;
+    Ok(below)
 }
 
 fn find(folders: &[Folder]) -> Option<&Folder> {

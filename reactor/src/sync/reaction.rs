@@ -147,6 +147,7 @@ async fn accounts(connection: &mut PgConnection, store: &EventStore, facts: &[En
         for account in accounts {
             account_is_gone(connection, account).await?;
         }
+        sqlx::query!("DELETE FROM work.mail_copies WHERE user_id = ANY($1)", &erased).execute(&mut *connection).await?;
     }
     Ok(())
 }
@@ -161,6 +162,13 @@ async fn account_is_there(connection: &mut PgConnection, id: Uuid, user: Uuid, v
         id,
         user,
         version
+    )
+    .execute(&mut *connection)
+    .await?;
+    // Copies that could not be laid, maybe for what was wrong with it.
+    sqlx::query!(
+        "UPDATE work.mail_copies SET next_try_at = '-infinity' WHERE user_id = $1 AND attempts > 0 AND worker IS NULL",
+        user
     )
     .execute(connection)
     .await

@@ -2,8 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "what helps tests may fail as tests do")]
 
+mod copies;
+mod gate;
 mod imports;
 mod ingest;
+mod office;
 mod progress;
 mod relay;
 mod submissions;

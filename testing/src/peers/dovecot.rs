@@ -22,6 +22,33 @@ const PATHS: &str = "PATH=$PATH:/usr/local/sbin:/usr/sbin; ";
 /// Runs it until standard input ends.
 const SCRIPT: &str = "dovecot -F -c \"$1\" & server=$!; cat >/dev/null; kill $server; wait $server";
 
+/// Where folders may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Folders {
+    /// Beside the inbox; one for what was sent and one for what was deleted are there.
+    Usual,
+    /// Below the inbox, and nowhere else.
+    BelowInbox,
+}
+
+impl Folders {
+    fn settings(self) -> &'static str {
+        match self {
+            Self::Usual => {
+                "  mailbox Sent {
+    special_use = \\Sent
+    auto = subscribe
+  }
+  mailbox Trash {
+    special_use = \\Trash
+    auto = subscribe
+  }"
+            }
+            Self::BelowInbox => "  prefix = INBOX/",
+        }
+    }
+}
+
 /// Whether it is there, and if not, why.
 pub(super) fn find() -> Result<(), String> {
     let said = Command::new("/bin/sh").args(["-c", &format!("{PATHS}dovecot --version")]).output();
@@ -35,7 +62,7 @@ pub(super) fn find() -> Result<(), String> {
     }
 }
 
-pub(super) fn start(place: Place) -> anyhow::Result<ImapServer> {
+pub(super) fn start(place: Place, folders: Folders) -> anyhow::Result<ImapServer> {
     let account = Account::find()?;
     let both = certify(place.dir.path())?;
     for folder in ["mail", "run"] {
@@ -43,7 +70,7 @@ pub(super) fn start(place: Place) -> anyhow::Result<ImapServer> {
     }
     let file = place.dir.path().join("dovecot.conf");
     let (port, tls_port) = (free_port()?, free_port()?);
-    fs::write(&file, settings(place.dir.path(), &both, &account, (port, tls_port)))?;
+    fs::write(&file, settings(place.dir.path(), &both, &account, (port, tls_port), folders))?;
     fs::write(place.dir.path().join("users"), format!("{USER}:{{PLAIN}}{PASSWORD}\n"))?;
     for path in ["", "mail", "run", "users", "server.pem", "dovecot.conf"].map(|name| place.dir.path().join(name)) {
         account.give(&path)?;
@@ -105,7 +132,14 @@ fn id(arguments: &[&str]) -> anyhow::Result<String> {
     Ok(String::from_utf8(said.stdout)?.trim().to_owned())
 }
 
-fn settings(dir: &Path, certificate: &Path, account: &Account, (port, tls_port): (u16, u16)) -> String {
+fn settings(
+    dir: &Path,
+    certificate: &Path,
+    account: &Account,
+    (port, tls_port): (u16, u16),
+    folders: Folders,
+) -> String {
+    let folders = folders.settings();
     let (dir, certificate) = (dir.display(), certificate.display());
     let Account { user, group, uid, gid, .. } = account;
     format!(
@@ -152,14 +186,7 @@ userdb {{
 namespace inbox {{
   inbox = yes
   separator = /
-  mailbox Sent {{
-    special_use = \\Sent
-    auto = subscribe
-  }}
-  mailbox Trash {{
-    special_use = \\Trash
-    auto = subscribe
-  }}
+{folders}
 }}
 "
     )

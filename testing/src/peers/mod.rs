@@ -63,13 +63,25 @@ pub async fn pymap() -> ImapServer {
 /// # Panics
 /// When it is missing and must not be, or cannot be started.
 pub async fn dovecot() -> Option<ImapServer> {
+    dovecot_with(dovecot::Folders::Usual).await
+}
+
+/// The same as some providers run it: all folders are below the inbox, and there are none that nobody made.
+///
+/// # Panics
+/// As [`dovecot`].
+pub async fn dovecot_below_inbox() -> Option<ImapServer> {
+    dovecot_with(dovecot::Folders::BelowInbox).await
+}
+
+async fn dovecot_with(folders: dovecot::Folders) -> Option<ImapServer> {
     if let Err(why) = dovecot::find() {
         let required = std::env::var_os("ORBIT_REQUIRE_PEERS").is_some_and(|value| value == "1");
         assert!(!required, "{why}");
         eprintln!("not tried against dovecot: {why}");
         return None;
     }
-    Some(must("cannot start dovecot", run(dovecot::start).await))
+    Some(must("cannot start dovecot", run(move |place| dovecot::start(place, folders)).await))
 }
 
 /// aiosmtpd: keeps what it takes, and fails as the recipients' names ask it to (`testing/peers/smtp.py`).

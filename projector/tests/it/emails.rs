@@ -289,12 +289,11 @@ async fn a_message_has_bounced_if_a_report_says_that_somebody_does_not_get_it() 
     world.append(user, [(late, report(Action::Delayed)), (gone, report(Action::Failed))]).await;
     world.append(user, [(late, report(Action::Delivered)), (gone, report(Action::Relayed))]).await;
     world.catch_up().await;
-    let told: Vec<(Uuid, bool, i32)> = sqlx::query_as(
-        "SELECT id, bounced, jsonb_array_length(results) FROM view.email_submissions ORDER BY bounced",
-    )
-    .fetch_all(world.database.pool())
-    .await
-    .unwrap();
+    let told: Vec<(Uuid, bool, i32)> =
+        sqlx::query_as("SELECT id, bounced, jsonb_array_length(results) FROM view.email_submissions ORDER BY bounced")
+            .fetch_all(world.database.pool())
+            .await
+            .unwrap();
     // What the server said, and each report, which all are kept.
     assert_eq!(told, [(late, false, 3), (gone, true, 3)]);
 }

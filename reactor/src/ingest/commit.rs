@@ -20,7 +20,7 @@ use orbit_platform::ids;
 use uuid::Uuid;
 
 use super::{
-    Cause, Fault, Ingest, Outcome, Taken,
+    Cause, Fault, Ingest, Outcome, Taken, bounces,
     prepare::{Message, Prepared},
 };
 use crate::blobs::key;
@@ -55,6 +55,8 @@ struct Stored {
     key: Key,
     received: Received,
     is_back: bool,
+    /// The message that it reports about.
+    reports: Option<Uuid>,
 }
 
 /// Which of a group, which e-mail, and what became of it.
@@ -67,7 +69,12 @@ impl Ingest {
     pub async fn commit(&self, cause: &Cause, prepared: Prepared) -> Result<Vec<Taken>, Fault> {
         let begun = Instant::now();
         let (mut taken, new) = self.sort_out(cause, prepared.0).await?;
-        let stored = self.store_raw(cause.user, new).await?;
+        let mut stored = self.store_raw(cause.user, new).await?;
+        let reports = stored.iter().map(|one| bounces::claim(cause.user, &one.received)).collect();
+        let reported = self.reported(reports).await?;
+        for (one, reports) in stored.iter_mut().zip(reported) {
+            one.reports = reports;
+        }
         let stored_after = begun.elapsed();
         metrics::histogram!("orbit_mail_ingest_seconds", "stage" => "store").record(stored_after);
         let units = stream::iter(units(stored)).map(|unit| async move { self.append(cause, &unit).await });
@@ -175,7 +182,11 @@ impl Ingest {
                     } else {
                         unit.decide::<Email>(one.email_id, command).await?;
                     }
-                    was_new.push(unit.decided() > before);
+                    let is_new = unit.decided() > before;
+                    was_new.push(is_new);
+                    if let (true, Some(submission), Some(bounce)) = (is_new, one.reports, &one.received.bounce) {
+                        bounces::record(&unit, submission, one.email_id, bounce).await?;
+                    }
                 }
                 Ok::<_, Fault>(was_new)
             }
@@ -203,7 +214,7 @@ fn seal(blobs: &Blobs, user: UserId, key: &BlobKey, new: Vec<New>) -> (Vec<Pack>
         }
         let place = pack.add(&message.incoming.raw);
         let key = message.key.clone();
-        stored.push(Stored { index, email_id, key, received: message.received(&place), is_back });
+        stored.push(Stored { index, email_id, key, received: message.received(&place), is_back, reports: None });
     }
     packs.push(pack);
     (packs, stored)
@@ -214,7 +225,9 @@ fn units(stored: Vec<Stored>) -> Vec<Vec<Stored>> {
     let mut units: Vec<Vec<Stored>> = vec![];
     let mut bytes = 0;
     for one in stored {
-        let weight = one.received.size.min(FACT_BYTES);
+        // A report is told twice: as an e-mail, and of the message that it is about.
+        let facts = if one.reports.is_some() { 2 } else { 1 };
+        let weight = one.received.size.min(FACT_BYTES) * facts;
         bytes += weight;
         if let Some(unit) = units.last_mut().filter(|unit| unit.len() < UNIT && bytes <= UNIT_BYTES) {
             unit.push(one);

@@ -2,8 +2,10 @@
 //!
 //! Whoever brings messages (an import, a sync, what was just sent) gives groups of them, and may give the same ones again
 //! after a crash: a message is known by its id, or by its bytes if it has none, and the claim on that decides. In reading
-//! order: `prepare` (bytes to what a fact says, no waiting) · `commit` (blobs first, then facts) · `folders`.
+//! order: `prepare` (bytes to what a fact says, no waiting) · `commit` (blobs first, then facts) · `bounces` (what reports
+//! about messages that were sent) · `folders`.
 
+mod bounces;
 mod commit;
 mod folders;
 mod prepare;

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "what helps tests may fail as tests do")]
 
+mod bounces;
 mod copies;
 mod gate;
 mod imports;

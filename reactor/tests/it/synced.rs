@@ -135,7 +135,8 @@ impl Drop for Synced {
     }
 }
 
-fn by_hand(mailbox: &Mailbox) -> Origin {
+/// The user acts.
+pub fn by_hand(mailbox: &Mailbox) -> Origin {
     let actor = Actor::User;
     Origin {
         context: Context { now: mailbox.store.clock().now(), user_id: mailbox.cause.user, actor },

@@ -81,6 +81,11 @@ impl Mailbox {
     pub async fn new(world: &World, store: &EventStore) -> Self {
         let user = UserId(ids::new_event_id());
         store.vault().create_key(user).await.unwrap();
+        Self::of(world, store, user)
+    }
+
+    /// That of somebody who is there.
+    pub fn of(world: &World, store: &EventStore, user: UserId) -> Self {
         let cause = Cause { user, actor: Actor::User, correlation_id: Uuid::nil(), again: Again::Yes };
         let ingest = Ingest::new(store.clone(), world.blobs.clone());
         Self { store: store.clone(), ingest, blobs: world.blobs.clone(), cause }

@@ -15,7 +15,7 @@ CREATE TABLE work.mail_copies (
 CREATE INDEX mail_copies_due ON work.mail_copies (next_try_at);
 CREATE INDEX mail_copies_user ON work.mail_copies (user_id);
 COMMENT ON TABLE work.mail_copies IS 'Messages being sent, or sent, whose copy is still to be laid among what was sent. What they say is in the log.';
-COMMENT ON COLUMN work.mail_copies.asked IS 'How often sending it was begun: whoever has laid a copy is done only if that is what it was.';
+COMMENT ON COLUMN work.mail_copies.asked IS 'How often it was asked for, by beginning to send or by other settings: whoever has dealt with it is done only if that is what it was.';
 COMMENT ON COLUMN work.mail_copies.since IS 'When sending it was last begun; some days later it is given up.';
 COMMENT ON COLUMN work.mail_copies.attempts IS 'How often laying it failed.';
 COMMENT ON COLUMN work.mail_copies.error_code IS 'Why it failed last.';

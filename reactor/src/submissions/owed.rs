@@ -23,7 +23,7 @@ pub(super) struct Owed {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Copy {
     pub submission_id: Uuid,
-    /// How often sending was begun.
+    /// How often it was asked for: sending was begun, or the account was given other settings.
     pub asked: i32,
     /// When sending was last begun.
     pub since: DateTime<Utc>,
@@ -105,7 +105,7 @@ impl Owed {
         .map_err(Fault::database("take copies"))
     }
 
-    /// Nothing is owed any more, unless the message was sent to others meanwhile.
+    /// Nothing is owed any more, unless it was asked for again meanwhile.
     pub async fn settle(&self, worker: Uuid, copy: &Copy) -> Result<(), Fault> {
         let settled = sqlx::query!(
             "DELETE FROM work.mail_copies WHERE submission_id = $1 AND worker = $2 AND asked = $3",
@@ -129,7 +129,8 @@ impl Owed {
         Ok(())
     }
 
-    /// It is to be tried again then, after so many failures, the last of which has this name.
+    /// It is to be tried again then, or before if it was asked for again meanwhile; after so many failures, the last of
+    /// which has this name.
     pub async fn put_off(
         &self,
         worker: Uuid,

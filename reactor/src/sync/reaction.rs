@@ -165,9 +165,10 @@ async fn account_is_there(connection: &mut PgConnection, id: Uuid, user: Uuid, v
     )
     .execute(&mut *connection)
     .await?;
-    // Copies that could not be laid, maybe for what was wrong with it.
+    // Copies that could not be laid, maybe for what was wrong with it; whoever is just trying one is to try again.
     sqlx::query!(
-        "UPDATE work.mail_copies SET next_try_at = '-infinity' WHERE user_id = $1 AND attempts > 0 AND worker IS NULL",
+        "UPDATE work.mail_copies SET next_try_at = '-infinity', asked = asked + 1
+         WHERE user_id = $1 AND (attempts > 0 OR worker IS NOT NULL)",
         user
     )
     .execute(connection)

@@ -322,6 +322,28 @@ async fn what_failed_for_a_wrong_password_is_tried_as_soon_as_there_is_another()
 }
 
 #[tokio::test]
+async fn an_account_that_is_changed_while_a_copy_is_tried_makes_it_be_tried_again_at_once() {
+    let office = Office::new(None).await.unwrap();
+    office.gate.set(Way::Closed);
+    office.sync(&office.life);
+    // It is not tried again while the clock stands still, so whoever is stuck then is who lays the copy.
+    let failed = "SELECT count(*) FROM work.mail_accounts WHERE phase = 'failed' AND worker IS NULL";
+    let failed = || sqlx::query_scalar::<_, i64>(failed).fetch_one(office.world.database.pool());
+    eventually(SOON, || async { failed().await.unwrap() == 1 }).await;
+    office.gate.set(Way::Silent);
+    office.reactor(&office.life);
+    let id = office.submit(&["bob"]).await;
+    office.ends(id, "sent").await;
+    eventually(SOON, || async { office.gate.stuck() == 1 }).await;
+    office.gate.set(Way::Open);
+    let edit = connection::Edit::parse(Some("Post"), None, None, None, None, MailEdit::default()).unwrap();
+    office.decide::<Connection>(office.there.0, connection::Command::ChangeSettings(Box::new(edit))).await;
+    office.settled().await;
+    assert_eq!(office.kept().await, 1);
+    office.life.finish(SOON).await.unwrap();
+}
+
+#[tokio::test]
 async fn who_is_erased_is_out_of_the_book_at_once() {
     let office = Office::new(None).await.unwrap();
     let register = user::Command::Register {

@@ -19,8 +19,9 @@ const VERSION: &str = "2.3.";
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Where it is on systems that keep such programs from the search path of their users.
 const PATHS: &str = "PATH=$PATH:/usr/local/sbin:/usr/sbin; ";
-/// Runs it until standard input ends.
-const SCRIPT: &str = "dovecot -F -c \"$1\" & server=$!; cat >/dev/null; kill $server; wait $server";
+/// Runs it until standard input ends. Its children outlive it for a moment, and hold its port and directory.
+const SCRIPT: &str = "set -m; dovecot -F -c \"$1\" & server=$!; cat >/dev/null; kill $server; wait $server
+    for turn in $(seq 100); do kill -0 -- -$server 2>/dev/null || exit; sleep 0.05; done; kill -9 -- -$server";
 
 /// Where folders may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -85,7 +85,7 @@ pub struct Words {
     /// A `tsvector` in the binary format of the protocol: the subject's words weigh A, names and the sender's address B,
     /// the text's D. Lexemes are in order.
     pub vector: Vec<u8>,
-    /// The [`code`] of every word as it is written, in reading order, and [`GAP`] between two texts: what a phrase is
+    /// Two bytes for every word as it is written, in reading order, and a gap between two texts: what a phrase is
     /// looked for in.
     pub sequence: Vec<u8>,
 }

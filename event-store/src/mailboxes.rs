@@ -5,8 +5,8 @@ use uuid::Uuid;
 
 use crate::Fault;
 
-/// Deletes all that is written down of the mailboxes of a user who is being forgotten: the names of folders, and which
-/// message is which e-mail. Their accounts first: whoever is noting something of one then waits, and finds it gone.
+/// Deletes all that is written down of the mailboxes of a user who is being forgotten: the names of folders, which
+/// message is which e-mail, and which copies are owed. Their accounts first: whoever is noting something of one then waits, and finds it gone.
 pub(crate) async fn forget(pool: &PgPool, user: Uuid) -> Result<(), Fault> {
     for statement in [
         "DELETE FROM work.mail_accounts WHERE user_id = $1",
@@ -14,6 +14,7 @@ pub(crate) async fn forget(pool: &PgPool, user: Uuid) -> Result<(), Fault> {
         "DELETE FROM work.mail_uids WHERE user_id = $1",
         "DELETE FROM work.mail_missing WHERE user_id = $1",
         "DELETE FROM work.mail_outbound WHERE user_id = $1",
+        "DELETE FROM work.mail_copies WHERE user_id = $1",
     ] {
         let deleted = sqlx::query(statement).bind(user).execute(pool).await;
         deleted.map_err(Fault::database("forget a user's mailboxes"))?;

@@ -167,9 +167,9 @@ impl EventStore {
         claims::ascending(&self.0.pool, scope, prefix, &claims::after_prefix(prefix), limit).await
     }
 
-    /// Forgets a user: destroys the keys, the kept answers, the archives, the jobs, the mailboxes and the claims. The user's `erased` fact
-    /// must be in the log before. The keys go last, so that [`Vault::unfinished_erasures`] finds whoever is not quite
-    /// forgotten.
+    /// Forgets a user: destroys the keys, the kept answers, the archives, the jobs, the mailboxes and the claims. The
+    /// user's `erased` fact must be in the log before. The keys go last, so that [`Vault::unfinished_erasures`] finds
+    /// whoever is not quite forgotten.
     pub async fn forget(&self, user: UserId) -> Result<(), Fault> {
         claims::forget(&self.0.pool, user.0).await?;
         idempotency::forget(&self.0.pool, user.0).await?;

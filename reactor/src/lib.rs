@@ -15,6 +15,7 @@ pub mod submissions;
 pub mod sweep;
 pub mod sync;
 mod wake;
+mod work;
 
 pub use app::{Deps, Fault, ROLE, run, start};
 pub use config::Config;

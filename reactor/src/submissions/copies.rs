@@ -24,10 +24,13 @@ use uuid::Uuid;
 
 use super::{
     GRACE, POLL, Sender, message,
-    owed::{self, Copy, LEASE},
+    owed::{Copy, LEASE},
     sent,
 };
-use crate::ingest::{Again, Cause, Incoming};
+use crate::{
+    ingest::{Again, Cause, Incoming},
+    work,
+};
 
 /// Copies that are laid at a time.
 const AT_ONCE: usize = 4;
@@ -141,12 +144,12 @@ impl Sender {
         }
     }
 
-    async fn settle_copy(&self, copy: &Copy, outcome: &'static str) -> Result<(), owed::Fault> {
+    async fn settle_copy(&self, copy: &Copy, outcome: &'static str) -> Result<(), work::Fault> {
         metrics::counter!("orbit_mail_copies_total", "outcome" => outcome).increment(1);
         self.owed.settle(self.worker, copy).await
     }
 
-    async fn copy_failed(&self, copy: &Copy, fault: &Fault) -> Result<(), owed::Fault> {
+    async fn copy_failed(&self, copy: &Copy, fault: &Fault) -> Result<(), work::Fault> {
         let (submission, now) = (copy.submission_id, self.now());
         if now - copy.since >= PATIENCE {
             tracing::warn!(error = fault as &dyn std::error::Error, %submission, "a copy of what was sent is given up");

@@ -74,7 +74,7 @@ pub(crate) enum Fault {
     #[error(transparent)]
     Log(#[from] orbit_event_store::Fault),
     #[error(transparent)]
-    Book(#[from] owed::Fault),
+    Book(#[from] crate::work::Fault),
     #[error("the rules say no: {0}")]
     Rejected(Rejection),
 }

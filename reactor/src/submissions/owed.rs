@@ -10,6 +10,8 @@ use orbit_events::UserId;
 use sqlx::PgPool;
 use uuid::Uuid;
 
+use crate::work::Fault;
+
 /// For how long whoever lays a copy has it to himself.
 pub(super) const LEASE: Duration = Duration::from_mins(10);
 
@@ -29,21 +31,6 @@ pub(super) struct Copy {
     pub since: DateTime<Utc>,
     /// How often laying it failed.
     pub attempts: i32,
-}
-
-/// The book could not be read or written.
-#[derive(Debug, thiserror::Error)]
-#[error("{attempt}")]
-pub(crate) struct Fault {
-    attempt: &'static str,
-    #[source]
-    source: sqlx::Error,
-}
-
-impl Fault {
-    fn database(attempt: &'static str) -> impl FnOnce(sqlx::Error) -> Self {
-        move |source| Self { attempt, source }
-    }
 }
 
 impl Owed {

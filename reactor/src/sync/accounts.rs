@@ -235,7 +235,7 @@ impl Worker {
         }
     }
 
-    async fn failed(&self, account: &Account, pages: &Pages, fault: &Fault) -> Result<(), super::book::Fault> {
+    async fn failed(&self, account: &Account, pages: &Pages, fault: &Fault) -> Result<(), crate::work::Fault> {
         let code = fault.code();
         metrics::counter!("orbit_sync_failures_total", "code" => code).increment(1);
         if matches!(fault, Fault::Stuck) {

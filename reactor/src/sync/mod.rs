@@ -44,7 +44,7 @@ enum Fault {
     Ingest(#[from] ingest::Fault),
     /// The book.
     #[error(transparent)]
-    Book(#[from] book::Fault),
+    Book(#[from] crate::work::Fault),
     /// Nothing has moved for too long.
     #[error("nothing has moved for too long")]
     Stuck,

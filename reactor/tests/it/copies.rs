@@ -28,6 +28,24 @@ use crate::{
 };
 
 impl Office {
+    /// An office that sent a message to Bob while its mailbox was away: the message, why its copy could not be laid, and when
+    /// that is tried again.
+    async fn with_mailbox_away() -> (Self, Uuid, String, DateTime<Utc>) {
+        let office = Self::new(None).await.unwrap();
+        office.gate.set(Way::Closed);
+        office.reactor(&office.life);
+        let id = office.send().await;
+        let (code, until) = office.failed(id, 1).await;
+        (office, id, code, until)
+    }
+
+    /// Sends a message to Bob.
+    async fn send(&self) -> Uuid {
+        let id = self.submit(&["bob"]).await;
+        self.ends(id, "sent").await;
+        id
+    }
+
     /// A copy that nobody lays just now: how often that failed, why it did last, and when it is tried again.
     async fn put_off(&self, id: Uuid) -> Option<(i32, Option<String>, DateTime<Utc>)> {
         let sql = "SELECT attempts, error_code, next_try_at FROM work.mail_copies
@@ -91,12 +109,7 @@ impl Doomed {
 
 #[tokio::test]
 async fn a_mailbox_that_is_away_while_sending_gets_its_copy_when_it_is_back() {
-    let office = Office::new(None).await.unwrap();
-    office.gate.set(Way::Closed);
-    office.reactor(&office.life);
-    let id = office.submit(&["bob"]).await;
-    office.ends(id, "sent").await;
-    let (code, until) = office.failed(id, 1).await;
+    let (office, id, code, until) = Office::with_mailbox_away().await;
     assert_eq!(code, "closed");
     office.world.clock.set(until);
     let (_, until) = office.failed(id, 2).await;
@@ -119,8 +132,7 @@ async fn a_copy_whose_laying_was_not_answered_is_found_and_not_laid_again() {
     let office = Office::new(None).await.unwrap();
     office.gate.set(Way::Unanswered);
     office.reactor(&office.life);
-    let id = office.submit(&["bob"]).await;
-    office.ends(id, "sent").await;
+    let id = office.send().await;
     eventually(SOON, || async { office.gate.stuck() > 0 }).await;
     office.gate.set(Way::Open);
     let (code, until) = office.failed(id, 1).await;
@@ -137,8 +149,7 @@ async fn whoever_is_killed_before_or_after_laying_a_copy_leaves_exactly_one() {
         let office = Office::new(None).await.unwrap();
         office.gate.set(way);
         let doomed = Doomed::send(&office).await;
-        let id = office.submit(&["bob"]).await;
-        office.ends(id, "sent").await;
+        office.send().await;
         eventually(SOON, || async { office.gate.stuck() > 0 }).await;
         doomed.kill().await;
         assert_eq!((office.kept().await, office.owed().await), (left, 1), "{way:?}");
@@ -180,8 +191,7 @@ async fn a_server_that_keeps_copies_by_itself_gets_no_second_one() {
         let setup = Setup { mailbox: Mailbox::Dovecot, keeps: true, saves_sent };
         let Some(office) = Office::with(setup).await else { return };
         office.reactor(&office.life);
-        let id = office.submit(&["bob"]).await;
-        office.ends(id, "sent").await;
+        office.send().await;
         office.settled().await;
         assert_eq!((office.emails().await, office.kept().await), (1, 1), "{saves_sent:?}");
         office.life.finish(SOON).await.unwrap();
@@ -199,8 +209,7 @@ async fn a_folder_that_cannot_be_used_is_told_of_and_tried_again() {
     }
     std::fs::write(&folder, b"").unwrap();
     office.reactor(&office.life);
-    let id = office.submit(&["bob"]).await;
-    office.ends(id, "sent").await;
+    let id = office.send().await;
     let (code, until) = office.failed(id, 1).await;
     assert!(["select", "refused"].contains(&&*code), "{code}");
     std::fs::remove_file(&folder).unwrap();
@@ -212,12 +221,7 @@ async fn a_folder_that_cannot_be_used_is_told_of_and_tried_again() {
 
 #[tokio::test]
 async fn a_copy_that_cannot_be_laid_for_days_is_given_up_and_the_message_stays_sent() {
-    let office = Office::new(None).await.unwrap();
-    office.gate.set(Way::Closed);
-    office.reactor(&office.life);
-    let id = office.submit(&["bob"]).await;
-    office.ends(id, "sent").await;
-    let (_, until) = office.failed(id, 1).await;
+    let (office, id, _, until) = Office::with_mailbox_away().await;
     office.world.clock.set(until + TimeDelta::days(3));
     office.settled().await;
     assert_eq!((office.find(id).await.1.name(), office.emails().await, office.kept().await), ("sent", 1, 0));
@@ -253,12 +257,7 @@ async fn of_what_nobody_got_no_copy_is_owed_for_long() {
 
 #[tokio::test]
 async fn of_who_is_forgotten_nothing_is_owed() {
-    let office = Office::new(None).await.unwrap();
-    office.gate.set(Way::Closed);
-    office.reactor(&office.life);
-    let id = office.submit(&["bob"]).await;
-    office.ends(id, "sent").await;
-    let (_, until) = office.failed(id, 1).await;
+    let (office, _, _, until) = Office::with_mailbox_away().await;
     office.gate.set(Way::Open);
     office.store.forget(office.user).await.unwrap();
     office.world.clock.set(until);
@@ -269,12 +268,7 @@ async fn of_who_is_forgotten_nothing_is_owed() {
 
 #[tokio::test]
 async fn what_was_sent_and_then_deleted_is_not_laid_any_more() {
-    let office = Office::new(None).await.unwrap();
-    office.gate.set(Way::Closed);
-    office.reactor(&office.life);
-    let id = office.submit(&["bob"]).await;
-    office.ends(id, "sent").await;
-    let (_, until) = office.failed(id, 1).await;
+    let (office, id, _, until) = Office::with_mailbox_away().await;
     let claim = message_claim(office.user, &Key::MessageId(message_id(id)));
     let email = office.store.holder(&claim).await.unwrap().unwrap();
     for command in [email::Command::Trash, email::Command::Delete] {
@@ -292,8 +286,7 @@ async fn a_folder_for_what_was_sent_is_made_where_the_server_wants_folders_to_be
     let Some(office) = Office::with(Setup { mailbox: Mailbox::BelowInbox, ..Setup::default() }).await else { return };
     office.reactor(&office.life);
     for _ in 0..2 {
-        let id = office.submit(&["bob"]).await;
-        office.ends(id, "sent").await;
+        office.send().await;
         office.settled().await;
     }
     assert_eq!((office.kept().await, office.kept_in(b"INBOX/Sent").await), (0, 2));
@@ -311,8 +304,7 @@ async fn what_failed_for_a_wrong_password_is_tried_as_soon_as_there_is_another()
     password("battery staple").await;
     office.reactor(&office.life);
     office.sync(&office.life);
-    let id = office.submit(&["bob"]).await;
-    office.ends(id, "sent").await;
+    let id = office.send().await;
     let (code, until) = office.failed(id, 1).await;
     assert_eq!((&*code, until - office.world.clock.now()), ("login", TimeDelta::hours(4)));
     password(peers::PASSWORD).await;
@@ -332,8 +324,7 @@ async fn an_account_that_is_changed_while_a_copy_is_tried_makes_it_be_tried_agai
     eventually(SOON, || async { failed().await.unwrap() == 1 }).await;
     office.gate.set(Way::Silent);
     office.reactor(&office.life);
-    let id = office.submit(&["bob"]).await;
-    office.ends(id, "sent").await;
+    office.send().await;
     eventually(SOON, || async { office.gate.stuck() == 1 }).await;
     office.gate.set(Way::Open);
     let edit = connection::Edit::parse(Some("Post"), None, None, None, None, MailEdit::default()).unwrap();
@@ -354,8 +345,7 @@ async fn who_is_erased_is_out_of_the_book_at_once() {
     office.decide::<User>(office.user.0, register).await;
     office.gate.set(Way::Closed);
     office.reactor(&office.life);
-    let id = office.submit(&["bob"]).await;
-    office.ends(id, "sent").await;
+    let id = office.send().await;
     office.failed(id, 1).await;
     office.sync(&office.life);
     for command in [user::Command::RequestErasure { due_at: office.world.clock.now() }, user::Command::Erase] {

@@ -6,9 +6,7 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
-use futures_util::stream;
 use orbit_adapters::{
-    blobs::Key,
     mailbox::{self, Kind, Mark},
     net::Roots,
 };
@@ -17,7 +15,7 @@ use orbit_event_store::{
     EventStore,
     imports::{Going, Import, Status, Wanted},
 };
-use orbit_events::emails::{BlobRef, Role};
+use orbit_events::emails::Role;
 use orbit_platform::{ids, shutdown::Shutdown};
 use orbit_reactor::{
     Deps, Mail,
@@ -27,7 +25,7 @@ use orbit_reactor::{
 use orbit_testing::eventually;
 use uuid::Uuid;
 
-use crate::world::{self, Mailbox, SOON, World, message, messages};
+use crate::world::{self, Mailbox, SOON, World, message, messages, put};
 
 fn mbox(messages: &[Vec<u8>]) -> Vec<u8> {
     let mut all = vec![];
@@ -52,18 +50,7 @@ fn wanted(mailbox: &Mailbox, bytes: usize) -> Wanted {
 async fn upload(mailbox: &Mailbox, content: Vec<u8>) -> Import {
     let user = mailbox.cause.user;
     let wanted = wanted(mailbox, content.len());
-    let key = mailbox.store.vault().blob_key(user).await.unwrap();
-    let key = Key { number: key.number, bytes: key.bytes };
-    let content = stream::once(async { Ok(content.into()) });
-    let place = mailbox.blobs.put(user.0, &key, content, u64::MAX).await.unwrap();
-    let reference = BlobRef {
-        pack: place.pack.simple().to_string(),
-        key: place.key,
-        offset: place.offset,
-        length: place.length,
-        chunk: place.chunk,
-        sha256: BlobRef::written(&place.sha256),
-    };
+    let reference = put(&mailbox.blobs, &mailbox.store, user, content).await;
     mailbox.store.imports().request(&wanted, &reference).await.unwrap().unwrap()
 }
 

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use futures_util::stream;
 use orbit_adapters::{
-    blobs::Key,
     imap::{Client, Uids},
     net::{Login, Roots, Security, Server},
 };
@@ -22,7 +20,7 @@ use orbit_domain::{
 use orbit_event_store::{EventStore, Mode, Origin, Refused, Unit};
 use orbit_events::{
     Actor, AttachmentId, ConnectionId, Metadata, UserId,
-    emails::{Address, Attached, BlobRef, Content},
+    emails::{Address, Attached, Content},
     users::connection::Kind,
 };
 use orbit_platform::{clock::Clock, ids, shutdown::Shutdown};
@@ -39,7 +37,7 @@ use uuid::Uuid;
 
 use crate::{
     gate::Gate,
-    world::{SOON, World},
+    world::{SOON, World, put},
 };
 
 /// Whose mailbox it is.
@@ -217,18 +215,7 @@ impl Office {
 
     /// A file that was uploaded.
     pub async fn upload(&self, filename: &str, bytes: &'static [u8]) -> Attached {
-        let key = self.store.vault().blob_key(self.user).await.unwrap();
-        let key = Key { number: key.number, bytes: key.bytes };
-        let content = stream::once(async move { Ok(bytes.into()) });
-        let place = self.world.blobs.put(self.user.0, &key, content, u64::MAX).await.unwrap();
-        let raw = BlobRef {
-            pack: place.pack.simple().to_string(),
-            key: place.key,
-            offset: place.offset,
-            length: place.length,
-            chunk: place.chunk,
-            sha256: BlobRef::written(&place.sha256),
-        };
+        let raw = put(&self.world.blobs, &self.store, self.user, bytes.to_vec()).await;
         let attachment_id = AttachmentId(ids::new_event_id());
         let upload = attachment::Command::Upload {
             filename: FileName::parse(filename).unwrap(),
@@ -237,7 +224,7 @@ impl Office {
         };
         self.decide::<Attachment>(attachment_id.0, upload).await;
         let content_type = "application/octet-stream".to_owned();
-        Attached { attachment_id, filename: filename.to_owned(), content_type, size: place.length, raw }
+        Attached { attachment_id, filename: filename.to_owned(), content_type, size: raw.length, raw }
     }
 
     pub async fn find(&self, id: Uuid) -> (Sheet, Standing) {

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use chrono::{DateTime, Utc};
-use futures_util::TryStreamExt;
+use futures_util::{TryStreamExt, stream};
 use orbit_adapters::blobs::{Blobs, Key, Location, Place};
 use orbit_domain::{
     Context,
@@ -24,6 +24,22 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use uuid::Uuid;
 
 pub const SOON: Duration = Duration::from_secs(30);
+
+/// Puts a user's file among the blobs.
+pub async fn put(blobs: &Blobs, store: &EventStore, user: UserId, content: Vec<u8>) -> BlobRef {
+    let key = store.vault().blob_key(user).await.unwrap();
+    let key = Key { number: key.number, bytes: key.bytes };
+    let content = stream::once(async { Ok(content.into()) });
+    let place = blobs.put(user.0, &key, content, u64::MAX).await.unwrap();
+    BlobRef {
+        pack: place.pack.simple().to_string(),
+        key: place.key,
+        offset: place.offset,
+        length: place.length,
+        chunk: place.chunk,
+        sha256: BlobRef::written(&place.sha256),
+    }
+}
 
 /// A database, and a directory of blobs beside it.
 pub struct World {

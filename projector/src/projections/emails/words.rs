@@ -198,18 +198,19 @@ async fn insert(connection: &mut PgConnection, rows: &[(&Arrived<'_>, &Words)]) 
 }
 
 /// Empties the list of what is not sorted into the index yet, if it is longer than usual. Whoever adds a row to the index
-/// does so; only its owner could do without one. So the newest row is written again as it is.
+/// does so; only its owner could do without one. So one is added that is nobody's, and taken away before anybody sees it.
 pub(super) async fn sort_in(connection: &mut PgConnection) -> Result<(), ApplyFault> {
     sqlx::query!(
-        "WITH newest AS (SELECT email_id FROM email_words ORDER BY email_id DESC LIMIT 1),
-              memory AS (SELECT set_config('work_mem', '192MB', true)),
-              gone AS (DELETE FROM email_words w USING newest n, memory WHERE w.email_id = n.email_id
-                       RETURNING w.email_id, w.user_id, w.date, w.words, w.sequence, w.version)
-         INSERT INTO email_words (email_id, user_id, date, words, sequence, version)
-         SELECT g.email_id, g.user_id, g.date, g.words, g.sequence, g.version FROM gone g"
+        "INSERT INTO email_words (email_id, user_id, date, words, sequence, version)
+         SELECT $1, $1, 'epoch', 'x', '', 0 FROM set_config('work_mem', '192MB', true)",
+        Uuid::nil()
     )
-    .execute(connection)
+    .execute(&mut *connection)
     .await
     .map_err(ApplyFault::database("sort in words of e-mails"))?;
+    sqlx::query!("DELETE FROM email_words WHERE email_id = $1", Uuid::nil())
+        .execute(connection)
+        .await
+        .map_err(ApplyFault::database("take away what was only to sort in words of e-mails"))?;
     Ok(())
 }

@@ -12,6 +12,8 @@ use chrono::{DateTime, Utc};
 use sqlx::PgPool;
 use uuid::Uuid;
 
+use crate::work::Fault;
+
 pub(super) use accounts::{Account, Phase};
 pub(super) use folders::{Cursor, Folder, Stage};
 pub(super) use outbound::Changed;
@@ -52,21 +54,6 @@ pub(super) struct Failure {
     pub at: DateTime<Utc>,
     /// When it is tried again; `None`: not before the account's settings change.
     pub next_try_at: Option<DateTime<Utc>>,
-}
-
-/// The book could not be read or written.
-#[derive(Debug, thiserror::Error)]
-#[error("{attempt}")]
-pub(super) struct Fault {
-    attempt: &'static str,
-    #[source]
-    source: sqlx::Error,
-}
-
-impl Fault {
-    fn database(attempt: &'static str) -> impl FnOnce(sqlx::Error) -> Self {
-        move |source| Self { attempt, source }
-    }
 }
 
 #[cfg(test)]

@@ -130,8 +130,8 @@ async fn a_connection_is_tested_with_what_is_stored_of_it_and_only_by_whose_it_i
     let facts = api.facts().await;
     let stored = json!({ "connection_id": id(&made) });
     assert_eq!(outcome(&here, &ada, &stored).await, "ok ok - ok ok");
-    tested(&here, &bob, &stored).await.refused(404, "not_found");
-    tested(&here, &ada, &json!({ "connection_id": nobody() })).await.refused(404, "not_found");
+    tested(&here, &bob, &stored).await.refused(422, "unknown_connection");
+    tested(&here, &ada, &json!({ "connection_id": nobody() })).await.refused(422, "unknown_connection");
     let answer = tested(&here, &ada, &json!({ "connection_id": id(&n8n) })).await.refused(422, "not_a_mail_server");
     answer.names(&[("/connection_id", "not_a_mail_server")]);
     assert_eq!(api.facts().await, facts, "something was appended");
@@ -139,7 +139,7 @@ async fn a_connection_is_tested_with_what_is_stored_of_it_and_only_by_whose_it_i
     api.patch(&path).by(&ada).json(&json!({"secret": "battery-staple"})).send().await.expect(200);
     assert_eq!(outcome(&here, &ada, &stored).await, "ok ok - login_refused -");
     api.delete(&path).by(&ada).send().await.expect(204);
-    tested(&here, &ada, &stored).await.refused(404, "not_found");
+    tested(&here, &ada, &stored).await.refused(422, "unknown_connection");
     api.stop().await;
 }
 
@@ -238,12 +238,12 @@ async fn so_many_tests_a_minute_and_no_more_and_each_user_for_themselves() {
     let limited = api.another_for_mail(servers, "2/h").await;
     let body = json!({ "connection_id": nobody() });
     for _ in 0..2 {
-        tested(&limited, &ada, &body).await.refused(404, "not_found");
+        tested(&limited, &ada, &body).await.refused(422, "unknown_connection");
     }
     let answer = tested(&limited, &ada, &body).await.refused(429, "rate_limited");
     assert!(!answer.text("retry-after").is_empty());
     assert!(answer.text("ratelimit-policy").contains("\"connection_test\";q=2;w=3600"), "{answer:?}");
-    tested(&limited, &bob, &body).await.refused(404, "not_found");
+    tested(&limited, &bob, &body).await.refused(422, "unknown_connection");
     let task = Call::new(limited, Method::POST, "/tasks").by(&ada);
     task.json(&json!({"title": "x"})).send().await.expect(201);
     api.stop().await;

@@ -14,7 +14,6 @@ use orbit_events::{
 use orbit_platform::{
     http::extract::{Faults, Field, JsonBody, Unknown},
     ids,
-    problem::ApiError,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -173,15 +172,14 @@ enum Wanted {
 
 /// What is at the other end of it, and how to reach that.
 async fn find(app: &AppState, unit: Unit, wanted: &Wanted) -> Result<(Kind, Settings)> {
+    let unknown = || broken("unknown_connection", "connection_id", "there is no such connection");
     let (field, connection) = match wanted {
         Wanted::Account(account, mailbox) => {
             check_mailbox(&unit, *mailbox).await?;
             let id = ids::new_v7(app.store.clock());
             ("kind", unit.create::<Connection>(id, Command::Connect(account.clone()))?)
         }
-        Wanted::Connection(id) => {
-            ("connection_id", unit.load::<Connection>(id.0).await?.ok_or_else(ApiError::not_found)?)
-        }
+        Wanted::Connection(id) => ("connection_id", unit.load::<Connection>(id.0).await?.ok_or_else(unknown)?),
     };
     match connection.state {
         State::Connected(present) => match present.kind {
@@ -190,7 +188,7 @@ async fn find(app: &AppState, unit: Unit, wanted: &Wanted) -> Result<(Kind, Sett
                 Err(broken("not_a_mail_server", field, "only connections of kind imap or smtp can be tested"))
             }
         },
-        State::Absent | State::Disconnected => Err(ApiError::not_found().into()),
+        State::Absent | State::Disconnected => Err(unknown()),
     }
 }
 

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use futures_util::FutureExt;
+use futures_util::{FutureExt, future::BoxFuture};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -68,9 +68,14 @@ impl Shutdown {
     where
         F: Future<Output = ()> + Send + 'static,
     {
+        self.spawn_boxed(name, future.boxed());
+    }
+
+    /// Not generic: what surrounds a task is compiled once, not for each of them.
+    fn spawn_boxed(&self, name: &'static str, future: BoxFuture<'static, ()>) {
         let life = self.clone();
         life.with(|state| state.running.push(name));
-        self.start(async move {
+        self.start_boxed(Box::pin(async move {
             let outcome = std::panic::AssertUnwindSafe(future).catch_unwind().await;
             life.with(|state| {
                 if let Some(at) = state.running.iter().position(|running| *running == name) {
@@ -84,12 +89,16 @@ impl Shutdown {
                 tracing::error!(task = name, "a task panicked, stopping everything");
                 life.trigger();
             }
-        });
+        }));
     }
 
     /// Starts one of many short tasks, such as a connection: waited for at the end, but without a name of its own.
-    #[expect(clippy::disallowed_methods, reason = "this is the place that the others are sent to")]
     pub(crate) fn start(&self, future: impl Future<Output = ()> + Send + 'static) {
+        self.start_boxed(future.boxed());
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is the place that the others are sent to")]
+    fn start_boxed(&self, future: BoxFuture<'static, ()>) {
         tokio::spawn(self.tasks.track_future(future));
     }
 

@@ -9,6 +9,8 @@ mod fingerprint;
 mod reply;
 mod request;
 
+use std::pin::Pin;
+
 use axum::{extract::FromRequestParts, http::request::Parts, response::Response};
 use orbit_domain::Aggregate;
 use orbit_event_store::{Answer, Fault, Keep, Loaded, Mode, Origin, Unit};
@@ -143,18 +145,31 @@ pub fn follow_up(what: &'static str, outcome: Result<()>) {
     }
 }
 
+/// A decision under way.
+type Deciding<'d> = Pin<Box<dyn Future<Output = Result<Reply>> + Send + 'd>>;
+
 /// Decides and appends; chooses another place when the one that was chosen between two neighbours has just been taken.
-pub async fn transact<F>(
+pub async fn transact<'d, F>(
     app: &AppState,
     origin: Origin,
     mode: Mode,
     mut decide: impl FnMut(Unit) -> F + Send,
 ) -> Result<Answer<Reply>>
 where
-    F: Future<Output = Result<Reply>> + Send,
+    F: Future<Output = Result<Reply>> + Send + 'd,
 {
+    transact_any(app, origin, mode, &mut |unit| Box::pin(decide(unit))).await
+}
+
+/// The same for whatever decides: compiled once, not for each route.
+async fn transact_any<'d>(
+    app: &AppState,
+    origin: Origin,
+    mode: Mode,
+    decide: &mut (dyn FnMut(Unit) -> Deciding<'d> + Send),
+) -> Result<Answer<Reply>> {
     for _ in 1..PLACES {
-        match app.store.transact(origin.clone(), mode.clone(), &mut decide).await {
+        match app.store.transact(origin.clone(), mode.clone(), &mut *decide).await {
             Err(error) if error.taken().is_some_and(routes::is_place) => {}
             decided => return decided,
         }

@@ -10,11 +10,12 @@ use uuid::Uuid;
 
 mod ask;
 mod mark;
+mod pairs;
 mod stems;
 mod stopwords;
 mod tokens;
 
-pub use ask::{candidates, excluded, phrases, tsquery};
+pub use ask::{Phrase, candidates, excluded, phrases, tsquery};
 pub use mark::{Cut, mark};
 pub use stems::{STEMMED, Stems};
 
@@ -88,6 +89,8 @@ pub struct Words {
     /// Two bytes for every word as it is written, in reading order, and a gap between two texts: what a phrase is
     /// looked for in.
     pub sequence: Vec<u8>,
+    /// A filter over the pairs of words in it, so that it need not be looked at in vain.
+    pub pairs: Vec<u8>,
 }
 
 /// The words of an e-mail.
@@ -228,7 +231,8 @@ impl Places<'_> {
             }
             vector[count_at..count_at + 2].copy_from_slice(&count.to_be_bytes());
         }
-        Words { vector, sequence: self.sequence }
+        let pairs = pairs::filter(&self.sequence);
+        Words { vector, sequence: self.sequence, pairs }
     }
 }
 

@@ -10,7 +10,7 @@ use orbit_domain::tasks::{Task, Title, task};
 use orbit_event_store::{Log, Mode, Vault};
 use orbit_events::UserId;
 use orbit_platform::{ids, postgres, shutdown::Shutdown};
-use orbit_projector::{projection::Registered, projections::Tasks, runner::catch_up};
+use orbit_projector::{projections, runner::catch_up};
 use tokio::sync::{Mutex, mpsc};
 use uuid::Uuid;
 
@@ -29,7 +29,6 @@ const USERS: usize = 200;
 const LIVE_USERS: usize = 16;
 /// Commands a second while visibility is measured.
 const LIVE_RATE: u32 = 500;
-static TASKS: &[Registered] = &[Registered::of::<Tasks>()];
 
 pub async fn run(effort: Effort) -> anyhow::Result<Report> {
     let mut report = Report::default();
@@ -57,7 +56,8 @@ async fn caught_up(effort: Effort, report: &mut Report) -> anyhow::Result<()> {
             .await?;
         // Keys are not cached from the round before: opening is part of the figure.
         let vault = Vault::new(pool.clone(), &scratch.master_key, scratch.clock.clone());
-        let caught = catch_up(&pool, &Log::new(pool.clone()), &vault, TASKS).await?;
+        let tasks = projections::find("tasks").map_or(&[][..], std::slice::from_ref);
+        let caught = catch_up(&pool, &Log::new(pool.clone()), &vault, tasks).await?;
         anyhow::ensure!(i64::try_from(caught.facts)? == head.position, "{} of {} facts", caught.facts, head.position);
         per_s.push(count(usize::try_from(caught.facts)?) / caught.took.as_secs_f64());
     }

@@ -10,8 +10,7 @@ use orbit_event_store::{
 };
 use orbit_platform::{ids, postgres, shutdown::Shutdown};
 use orbit_projector::{
-    projection::Registered,
-    projections::{Activities, Tasks},
+    projections,
     rebuild::{self, Deps, Outcome, Progress},
     runner::catch_up,
 };
@@ -32,7 +31,6 @@ const FACTS: i64 = 1_000_000;
 const USERS: usize = 200;
 const WORKERS: i16 = 2;
 const REBUILT: [&str; 2] = ["tasks", "activities"];
-static SERVED: &[Registered] = &[Registered::of::<Tasks>(), Registered::of::<Activities>()];
 
 pub async fn run(effort: Effort) -> anyhow::Result<Report> {
     let mut report = Report::default();
@@ -49,7 +47,9 @@ pub async fn run(effort: Effort) -> anyhow::Result<Report> {
     plain(&scratch.pool).await?;
     // What is served is at the head, as it is where a projector runs.
     let vault = Vault::new(pool.clone(), &scratch.master_key, scratch.clock.clone());
-    catch_up(&pool, &Log::new(pool.clone()), &vault, SERVED).await?;
+    for projection in REBUILT.iter().filter_map(|name| projections::find(name)) {
+        catch_up(&pool, &Log::new(pool.clone()), &vault, std::slice::from_ref(projection)).await?;
+    }
     let (mut rebuilds, mut ratios, mut yard) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..effort.rounds {
         let plain_per_s = yardstick(&scratch.pool, head).await?;

@@ -16,8 +16,9 @@ pub(crate) use rows::ERASED;
 
 use crate::projection::Registered;
 
-/// Every projection. A new context adds its line here.
-pub const ALL: &[Registered] =
+/// Every projection. A new context adds its line here. A static, not a constant: whatever names a constant of these compiles
+/// all of them once more.
+pub static ALL: &[Registered] =
     &[Registered::of::<Users>(), Registered::of::<Tasks>(), Registered::of::<Emails>(), Registered::of::<Activities>()];
 
 /// The projection of this name.

@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::{
-    ATTACHMENT, code, kind, quote,
+    ATTACHMENT, code, kind, pairs, quote,
     stems::{find, stem},
     tag,
     tokens::{folded, tokens},
@@ -30,10 +30,18 @@ pub fn excluded(user: Uuid, query: &Terms, languages: &[String]) -> Option<Strin
     Asker::new(user, languages).any(&query.none)
 }
 
-/// What is to be found in the [`sequence`](super::Words::sequence) of an e-mail for each phrase that has to be there: an
-/// index of stems says that the words are there in some form, this that they are there as they are written, with what
-/// stands between them and is in no index.
-pub fn phrases(query: &Terms) -> Vec<Vec<u8>> {
+/// A phrase that has to be there as it is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Phrase {
+    /// What is to be found in the [`sequence`](super::Words::sequence) of an e-mail.
+    pub codes: Vec<u8>,
+    /// Numbers of the bits, modulo how many there are, that its [`pairs`](super::Words::pairs) have then.
+    pub pairs: Vec<i32>,
+}
+
+/// The phrases that have to be there: an index of stems says that the words are there in some form, these that they are
+/// there as they are written, with what stands between them and is in no index.
+pub fn phrases(query: &Terms) -> Vec<Phrase> {
     let phrases = query.all.iter().filter_map(|any| match any.as_slice() {
         [Term { field: Field::Any | Field::Subject, phrase: true, prefix: false, words }] => Some(words),
         _ => None,
@@ -42,7 +50,8 @@ pub fn phrases(query: &Terms) -> Vec<Vec<u8>> {
         let tokens = words.iter().flat_map(|word| tokens(word));
         tokens.flat_map(|token| code(&folded(token.text))).collect::<Vec<u8>>()
     });
-    codes.filter(|codes| codes.len() > 2).collect()
+    let phrases = codes.filter(|codes| codes.len() > 2);
+    phrases.map(|codes| Phrase { pairs: pairs::hashes(&codes).collect(), codes }).collect()
 }
 
 #[derive(Clone)]

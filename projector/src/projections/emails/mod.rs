@@ -29,7 +29,7 @@ pub struct Emails;
 
 impl Projection for Emails {
     const NAME: &'static str = "emails";
-    const VERSION: i32 = 2;
+    const VERSION: i32 = 3;
     const INTEREST: Interest = Interest::Some {
         categories: &["emails", "drafts", "submissions", "threads", "folders", "attachments"],
         types: &[rows::ERASED],

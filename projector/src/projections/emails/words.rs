@@ -178,17 +178,19 @@ async fn insert(connection: &mut PgConnection, rows: &[(&Arrived<'_>, &Words)]) 
         return Ok(());
     }
     sqlx::query!(
-        "INSERT INTO email_words AS w (email_id, user_id, date, words, sequence, version)
+        "INSERT INTO email_words AS w (email_id, user_id, date, words, sequence, pairs, version)
          SELECT unnest($1::uuid[]), unnest($2::uuid[]), unnest($3::timestamptz[]), unnest($4::tsvector[]),
-                unnest($5::bytea[]), unnest($6::bigint[])
+                unnest($5::bytea[]), unnest($6::bytea[]), unnest($7::bigint[])
          ON CONFLICT (email_id) DO UPDATE
-             SET date = excluded.date, words = excluded.words, sequence = excluded.sequence, version = excluded.version
+             SET date = excluded.date, words = excluded.words, sequence = excluded.sequence, pairs = excluded.pairs,
+                 version = excluded.version
              WHERE w.version < excluded.version",
         &column(rows, |(e, _)| e.row.id),
         &column(rows, |(e, _)| e.row.user_id),
         &column(rows, |(e, _)| e.row.date),
         &column(rows, |(_, words)| Vector(&words.vector)) as &[Vector<'_>],
         &column(rows, |(_, words)| &*words.sequence) as &[&[u8]],
+        &column(rows, |(_, words)| &*words.pairs) as &[&[u8]],
         &column(rows, |(e, _)| e.row.came.unwrap_or(e.row.version)),
     )
     .execute(connection)
@@ -201,8 +203,8 @@ async fn insert(connection: &mut PgConnection, rows: &[(&Arrived<'_>, &Words)]) 
 /// does so; only its owner could do without one. So one is added that is nobody's, and taken away before anybody sees it.
 pub(super) async fn sort_in(connection: &mut PgConnection) -> Result<(), ApplyFault> {
     sqlx::query!(
-        "INSERT INTO email_words (email_id, user_id, date, words, sequence, version)
-         SELECT $1, $1, 'epoch', 'x', '', 0 FROM set_config('work_mem', '192MB', true)",
+        "INSERT INTO email_words (email_id, user_id, date, words, sequence, pairs, version)
+         SELECT $1, $1, 'epoch', 'x', '', '', 0 FROM set_config('work_mem', '192MB', true)",
         Uuid::nil()
     )
     .execute(&mut *connection)

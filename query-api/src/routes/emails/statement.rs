@@ -5,7 +5,7 @@
 //! knows all that have them, or a walk from the newest on, where many have. Both come to the same. Without words a list
 //! walks an index in its order.
 
-use orbit_domain::emails::words;
+use orbit_domain::emails::words::{self, Phrase};
 
 use super::{
     asked::Place,
@@ -139,6 +139,8 @@ impl Question {
 /// The words that are looked for, or that an e-mail may not have. Asked for, not written down: that a word is in most
 /// e-mails would make reading all of their words look cheaper than asking the index, and that takes seconds.
 const QUERY: &str = "(SELECT c.query FROM c)";
+/// The order of the index by date.
+const NEWEST_FIRST: &str = " ORDER BY w.date DESC, w.email_id DESC";
 /// What all that are found have, which the index knows by itself.
 const CANDIDATES: &str = "(SELECT c.candidates FROM c)";
 
@@ -153,7 +155,7 @@ struct Parts<'a> {
     /// Whether not all that may be found is.
     is_strict: bool,
     /// What has to be found as it is written.
-    phrases: Vec<Vec<u8>>,
+    phrases: Vec<Phrase>,
 }
 
 impl<'a> Parts<'a> {
@@ -213,8 +215,38 @@ impl<'a> Parts<'a> {
     /// them might be joined before any is counted.
     fn push_newest(&self, sql: &mut Sql) {
         let way = if self.question.is_descending() { " DESC" } else { "" };
-        sql.push("SELECT h.id, h.date, h.words FROM (SELECT w.email_id AS id, w.date, w.words FROM (");
-        sql.push("SELECT w.email_id, w.date, w.words, w.sequence FROM email_words w WHERE w.user_id = $2");
+        sql.push("SELECT h.id, h.date, h.words FROM (SELECT w.email_id AS id, w.date, w.words FROM ");
+        match self.way {
+            // Without OFFSET it might be looked for in the order of dates, all the same.
+            Way::Index => {
+                self.push_dated(sql, "w.words, w.pairs, w.sequence");
+                sql.push(" AND w.words @@ ").push(CANDIDATES).push(" OFFSET 0) w WHERE true");
+                self.push_may_be_found(sql);
+            }
+            Way::Walk(most) if self.phrases.is_empty() => {
+                self.push_dated(sql, "w.words");
+                sql.push(NEWEST_FIRST).push(" LIMIT ").push_bind(most).push(") w WHERE true");
+            }
+            // The index by date has all that most of these are looked at for; a row is read only where that is not enough.
+            Way::Walk(most) => {
+                sql.push("(SELECT w.email_id, w.date FROM ");
+                self.push_dated(sql, "w.pairs");
+                sql.push(NEWEST_FIRST).push(" LIMIT ").push_bind(most).push(") w WHERE true");
+                self.push_may_be_found(sql);
+                sql.push(") d CROSS JOIN LATERAL (SELECT d.email_id, d.date, w.words, w.sequence FROM email_words w");
+                sql.push(" WHERE w.email_id = d.email_id LIMIT 1) w WHERE true");
+            }
+        }
+        self.push_is_found(sql);
+        sql.push(" ORDER BY w.date").push(way).push(", w.email_id").push(way);
+        sql.push(") h CROSS JOIN LATERAL (SELECT FROM emails e WHERE e.id = h.id AND e.user_id = $2");
+        self.push_conditions(sql, false);
+        sql.push(" LIMIT 1) e WHERE true");
+    }
+
+    /// Rows of words with these columns, from where the question starts on; the bracket stays open.
+    fn push_dated(&self, sql: &mut Sql, columns: &'static str) {
+        sql.push("(SELECT w.email_id, w.date, ").push(columns).push(" FROM email_words w WHERE w.user_id = $2");
         let start = self.question.start();
         match start {
             Start::Newest => {}
@@ -224,23 +256,19 @@ impl<'a> Parts<'a> {
                 sql.push_bind(date).push(", ").push_bind(id).push(")");
             }
         }
-        match self.way {
-            // Without OFFSET it might be looked for in the order of dates, all the same.
-            Way::Index => sql.push(" AND w.words @@ ").push(CANDIDATES).push(" OFFSET 0"),
-            Way::Walk(most) => sql.push(" ORDER BY w.date DESC, w.email_id DESC LIMIT ").push_bind(most),
-        };
-        sql.push(") w WHERE true");
-        self.push_is_found(sql);
-        sql.push(" ORDER BY w.date").push(way).push(", w.email_id").push(way);
-        sql.push(") h CROSS JOIN LATERAL (SELECT FROM emails e WHERE e.id = h.id AND e.user_id = $2");
-        self.push_conditions(sql, false);
-        sql.push(" LIMIT 1) e WHERE true");
+    }
+
+    /// Whether the phrases may stand in what words `w` are of: of most e-mails where they do not, this says so.
+    fn push_may_be_found(&self, sql: &mut Sql) {
+        for pair in self.phrases.iter().flat_map(|phrase| &phrase.pairs) {
+            sql.push(" AND get_bit(w.pairs, ").push_bind(i64::from(*pair)).push(" % (octet_length(w.pairs) * 8)) = 1");
+        }
     }
 
     /// Whether words `w` are found: phrases first, which are looked up sooner.
     fn push_is_found(&self, sql: &mut Sql) {
         for phrase in &self.phrases {
-            sql.push(" AND position(").push_bind(phrase.clone()).push(" IN w.sequence) > 0");
+            sql.push(" AND position(").push_bind(phrase.codes.clone()).push(" IN w.sequence) > 0");
         }
         if self.is_strict || matches!(self.way, Way::Walk(_)) {
             sql.push(" AND w.words @@ ").push(QUERY);
@@ -272,8 +300,9 @@ impl<'a> Parts<'a> {
     fn push_found_emails(&self, sql: &mut Sql) {
         if self.searches {
             sql.push(" JOIN email_words w ON w.email_id = e.id AND w.user_id = $2 AND w.words @@ ").push(QUERY);
+            self.push_may_be_found(sql);
             for phrase in &self.phrases {
-                sql.push(" AND position(").push_bind(phrase.clone()).push(" IN w.sequence) > 0");
+                sql.push(" AND position(").push_bind(phrase.codes.clone()).push(" IN w.sequence) > 0");
             }
         }
     }

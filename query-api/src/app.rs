@@ -112,7 +112,11 @@ pub enum Fault {
 /// A pool whose connections read as the query role, from the schema of the read models.
 pub async fn connect(database: &DatabaseArgs) -> Result<PgPool, postgres::Fault> {
     let pool = postgres::connect_as(database, NAME, Some("view, public"), ROLE).await?;
-    let options = pool.connect_options().as_ref().clone().options([("statement_timeout", STATEMENT_TIMEOUT)]);
+    // Statements are put together so that one plan does for all values: making one for each, as the server does at first,
+    // takes longer than many an answer. Nor is any worth being compiled.
+    let settings =
+        [("statement_timeout", STATEMENT_TIMEOUT), ("plan_cache_mode", "force_generic_plan"), ("jit", "off")];
+    let options = pool.connect_options().as_ref().clone().options(settings);
     // The pool has opened no connection yet: all of them get it.
     pool.set_connect_options(options);
     Ok(pool)

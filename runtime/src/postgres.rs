@@ -182,7 +182,7 @@ pub(crate) fn plan(runtime: &Runtime, setup: &Setup, dir: PathBuf, port: u16) ->
     match setup.tuning {
         Tuning::Durable => {
             set("max_connections", "200");
-            set("shared_buffers", &megabytes(1024, 8));
+            set("shared_buffers", &megabytes(4096, 8));
             set("max_wal_size", "8GB");
             // A new segment of the write-ahead log filled with zeros first would stop all commits for tens of
             // milliseconds, several times a second while a young database is busy. Durability is the same.

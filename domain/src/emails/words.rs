@@ -1,7 +1,7 @@
 //! What words of an e-mail are looked up by, made here and not in the database: the one who writes the index, the one
 //! who asks and the one who marks what was found have to cut and stem words in the same way.
 //!
-//! A lexeme is a tag of six characters for the user, a letter for where the word stood, and the word: of subject, names
+//! A lexeme is a tag of three characters for the user, a letter for where the word stood, and the word: of subject, names
 //! and text its stem in the e-mail's language, of addresses all of it. Through the tag, one index over everybody's words
 //! is in effect an index of each user's own.
 
@@ -45,15 +45,20 @@ mod kind {
 /// What stands between two texts in a sequence. No word has this code.
 const GAP: [u8; 2] = [0, 0];
 
+/// What a user's lexemes begin with.
+pub type Tag = [u8; 3];
+/// How many there are.
+const TAGS: u128 = 62 * 62 * 62;
+
 /// That there is a file with an e-mail.
 const ATTACHMENT: &str = "attachment";
 
-/// What a user's lexemes begin with: the last 36 bits of the id, in base 62. Two users may share one; whoever asks also
-/// says of whom.
-pub fn tag(user: Uuid) -> [u8; 6] {
+/// What a user's lexemes begin with: the end of the id, in base 62. One of so many users shares it with another, which costs a
+/// search some of theirs to pass over: whoever asks also says of whom. It is short, since every word of every e-mail has it.
+pub fn tag(user: Uuid) -> Tag {
     const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-    let mut rest = user.as_u128() & ((1 << 36) - 1);
-    let mut tag = [0; 6];
+    let mut rest = user.as_u128() % TAGS;
+    let mut tag = Tag::default();
     for digit in tag.iter_mut().rev() {
         *digit = DIGITS[usize::try_from(rest % 62).unwrap_or(0)];
         rest /= 62;
@@ -208,7 +213,7 @@ impl Places<'_> {
         }
     }
 
-    fn write(mut self, tag: [u8; 6]) -> Words {
+    fn write(mut self, tag: Tag) -> Words {
         self.entries.sort_unstable();
         self.entries.dedup_by_key(|(kind, stem, position, _)| (*kind, *stem, *position));
         let mut lexemes: Vec<&[Entry]> =
@@ -237,7 +242,7 @@ impl Places<'_> {
 }
 
 /// A lexeme, as the text of a `tsquery` holds it.
-fn quote(text: &mut String, tag: [u8; 6], kind: u8, word: &str) {
+fn quote(text: &mut String, tag: Tag, kind: u8, word: &str) {
     text.push('\'');
     text.extend(tag.iter().map(|byte| char::from(*byte)));
     text.push(char::from(kind));

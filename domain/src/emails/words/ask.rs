@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::{
-    ATTACHMENT, code, kind, pairs, quote,
+    ATTACHMENT, Tag, code, kind, pairs, quote,
     stems::{find, stem},
     tag,
     tokens::{folded, tokens},
@@ -56,7 +56,7 @@ pub fn phrases(query: &Terms) -> Vec<Phrase> {
 
 #[derive(Clone)]
 struct Asker {
-    tag: [u8; 6],
+    tag: Tag,
     /// Those of the mailbox's languages that have stems.
     languages: Vec<usize>,
     with_stop_words: bool,

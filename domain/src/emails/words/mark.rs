@@ -106,6 +106,9 @@ fn find_hits(words: &[Token<'_>], sought: &[Vec<Sought>], language: Option<usize
 }
 
 fn matches(sought: &Sought, token: &Token<'_>, language: Option<usize>, buffer: &mut String) -> bool {
+    if !token.is_compound && begin_otherwise(&sought.word, token.text) {
+        return false;
+    }
     std::iter::once(token.text).chain(pieces(token)).any(|word| {
         fold(word, buffer);
         let is_it = *buffer == sought.word || (sought.is_beginning && buffer.starts_with(&sought.word));
@@ -115,6 +118,14 @@ fn matches(sought: &Sought, token: &Token<'_>, language: Option<usize>, buffer: 
                 found.is_some() && found == sought.stem
             })
     })
+}
+
+/// Whether two words, one of them folded, differ in their first letter already: most do, and need not be folded for it.
+fn begin_otherwise(folded: &str, other: &str) -> bool {
+    match (folded.bytes().next(), other.bytes().next()) {
+        (Some(one), Some(other)) => one.is_ascii() && other.is_ascii() && one != other.to_ascii_lowercase(),
+        (None, _) | (_, None) => false,
+    }
 }
 
 /// Stemming changes how words end, and takes accents off; so most words need not be stemmed to be told apart.

@@ -83,6 +83,8 @@ async fn search(
 ) -> sqlx::Result<Snapshot<Page<Found>>> {
     let query = words::matching("$3");
     let sentence = words::cut("a.description", "a.query", "HighlightAll=true");
+    // The server plans once for all values: what may be absent would be looked for in everything newer.
+    let older = if after.is_some() { "a.position < $4" } else { "$4::bigint IS NULL" };
     let statement = format!(
         "SELECT {COLUMNS}, {sentence}
          FROM (SELECT coalesce((SELECT k.position FROM checkpoints k
@@ -90,7 +92,7 @@ async fn search(
          LEFT JOIN LATERAL (
              SELECT {STORED}, q.query FROM (SELECT {query} AS query) q, activities a
              WHERE a.user_id = $2 AND to_tsvector('simple', a.description) @@ q.query
-               AND ($4::bigint IS NULL OR a.position < $4)
+               AND {older}
              ORDER BY a.position DESC LIMIT $5) a ON true
          ORDER BY a.position DESC"
     );

@@ -245,10 +245,11 @@ fn by_one(text: &str) -> Sort {
 
 /// The page that a question asks for.
 pub async fn list(db: &mut PgConnection, whose: Whose, question: &Question) -> sqlx::Result<Snapshot<Page<Hit>>> {
-    let languages = if question.asked.terms == Terms::default() { Vec::new() } else { languages(db, whose).await? };
+    let (languages, all) =
+        if question.asked.terms == Terms::default() { (vec![], 0) } else { languages(db, whose).await? };
     if let Some(mut sample) = question.sample(whose, &languages) {
-        let hits: i64 = sample.statement.build_query_scalar().fetch_one(&mut *db).await?;
-        if let Some(walk) = sample.kind.walk(hits) {
+        let (hits, candidates): (i64, i64) = sample.statement.build_query_as().fetch_one(&mut *db).await?;
+        if let Some(walk) = sample.kind.walk(hits, candidates, all) {
             let (page, ranks) = read(db, whose, question, &languages, Way::Walk(walk)).await?;
             if ranks.is_whole {
                 return Ok(page);
@@ -289,12 +290,15 @@ async fn read(
     Ok((Snapshot { as_of, body: question.page(hits, total, ranks) }, ranks))
 }
 
-/// The languages of a mailbox.
-async fn languages(db: &mut PgConnection, whose: Whose) -> sqlx::Result<Vec<String>> {
-    let languages = sqlx::query_scalar!(
-        "SELECT language FROM email_languages WHERE user_id = $1 ORDER BY emails DESC, language LIMIT $2",
+/// The languages of a mailbox, and how many e-mails are in one.
+async fn languages(db: &mut PgConnection, whose: Whose) -> sqlx::Result<(Vec<String>, i64)> {
+    let rows = sqlx::query!(
+        r#"SELECT language, (sum(emails) OVER ())::bigint AS "emails!" FROM email_languages WHERE user_id = $1
+           ORDER BY emails DESC, language LIMIT $2"#,
         whose.user_id,
         LANGUAGES
     );
-    languages.fetch_all(db).await
+    let rows = rows.fetch_all(db).await?;
+    let all = rows.first().map_or(0, |row| row.emails);
+    Ok((rows.into_iter().map(|row| row.language).collect(), all))
 }

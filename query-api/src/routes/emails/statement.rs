@@ -20,6 +20,8 @@ use crate::{
 /// E-mails that are put in order by how well they fit, from the newest that were found on; never fewer than a page holds.
 /// To rank one takes reading all of its words.
 const RANKED: i64 = 100;
+/// The same where a phrase is asked for: these are found one by one, and each is what was asked for.
+const RANKED_OF_PHRASES: i64 = 50;
 /// What a word weighs: in the text, nowhere, in names, in the subject.
 const WEIGHTS: &str = "'{0.1, 0.2, 0.6, 1.0}'";
 
@@ -32,9 +34,9 @@ pub enum Way {
     Walk(i64),
 }
 
-/// A look at the newest e-mails: how many of them would be found.
+/// A look at the newest e-mails: how many of them would be found, and how many of the first of these have the words.
 pub struct Sample {
-    /// Asks for that.
+    /// Asks for both.
     pub statement: Sql,
     /// What was looked at, and what for.
     pub kind: Kind,
@@ -45,25 +47,36 @@ pub struct Sample {
 pub struct Kind {
     /// How many are looked at to find out.
     sample: i64,
-    /// How many are looked at at most: the index would be as soon there.
+    /// How many are looked at at most.
     most: i64,
     /// How many are to be found.
     wanted: i64,
+    /// Whether rows are read only of those that a filter lets pass: so many of these cost what two of the index's do.
+    filtered: Option<i64>,
 }
 
 impl Kind {
-    /// How many e-mails a walk has to look at, if so many of the sample are found: half as many again as it seems. `None`,
-    /// if that takes longer than the index does.
-    pub fn walk(self, hits: i64) -> Option<i64> {
-        let enough = (self.wanted * self.sample).checked_div(hits)? * 3 / 2;
-        (enough <= self.most).then_some(enough.max(self.sample))
+    /// How many e-mails a walk may look at, if it is the sooner way to what is wanted in a mailbox of `all`: so many of the
+    /// sample were found, and so many of its first [`CANDIDATES_AMONG`] have the words.
+    pub fn walk(self, hits: i64, candidates: i64, all: i64) -> Option<i64> {
+        let enough = (self.wanted * self.sample).checked_div(hits);
+        let is_sooner = match self.filtered {
+            None => enough? * 3 / 2 <= self.most,
+            Some(for_two) => {
+                let walked = enough.unwrap_or(all).min(all.max(self.sample));
+                walked <= self.most && walked * 2 <= all * candidates / CANDIDATES_AMONG * for_two
+            }
+        };
+        is_sooner.then_some(self.most)
     }
 }
 
 /// Words are read one e-mail at a time, from where they lie out of line.
-const WORDS: Kind = Kind { sample: 256, most: 2_500, wanted: 0 };
-/// Phrases are looked for in what lies in line, and only where they are, words are read.
-const PHRASES: Kind = Kind { sample: 2_048, most: 40_000, wanted: 0 };
+const WORDS: Kind = Kind { sample: 128, most: 2_500, wanted: 0, filtered: None };
+/// Phrases are looked for where their pairs of words may stand, which the index by date tells.
+const PHRASES: Kind = Kind { sample: 2_048, most: 200_000, wanted: 0, filtered: Some(5) };
+/// Of so many of the newest e-mails it is looked whether they have the words of a phrase, wherever these stand.
+const CANDIDATES_AMONG: i64 = 32;
 
 impl Question {
     /// The statement, with its parameters. `languages` are those of the mailbox.
@@ -124,15 +137,40 @@ impl Question {
         if !parts.searches {
             return None;
         }
-        sql.push(" SELECT count(*) FROM (");
+        sql.push(" SELECT (SELECT count(*) FROM (");
         parts.push_newest(&mut sql);
-        sql.push(") found");
+        sql.push(") found), ");
+        if kind.filtered.is_some() {
+            sql.push("(SELECT count(*) FROM ");
+            parts.push_dated(&mut sql, "w.words");
+            sql.push(NEWEST_FIRST)
+                .push(" LIMIT ")
+                .push(CANDIDATES_AMONG)
+                .push(") w WHERE w.words @@ ")
+                .push(CANDIDATES);
+            sql.push(")");
+        } else {
+            sql.push("0::bigint");
+        }
         Some(Sample { statement: sql, kind: Kind { wanted, ..kind } })
+    }
+
+    /// Whether few e-mails may be as it is asked for, words aside.
+    fn is_narrow(&self) -> bool {
+        let asked = &self.asked;
+        self.about != About::Search && self.about != About::All
+            || !(asked.places.is_empty() && asked.labels.is_empty())
+            || !(asked.is_read.is_empty() && asked.is_starred.is_empty())
+            || asked.has_attachments.is_some()
+            || asked.thread.is_some()
+            || asked.since.is_some()
+            || asked.until.is_some()
     }
 
     /// How many are put in order by how well they fit.
     fn ranked(&self) -> i64 {
-        RANKED.max(i64::from(self.page.limit))
+        let least = if words::phrases(&self.asked.terms).is_empty() { RANKED } else { RANKED_OF_PHRASES };
+        least.max(i64::from(self.page.limit))
     }
 }
 
@@ -215,30 +253,46 @@ impl<'a> Parts<'a> {
     /// them might be joined before any is counted.
     fn push_newest(&self, sql: &mut Sql) {
         let way = if self.question.is_descending() { " DESC" } else { "" };
-        sql.push("SELECT h.id, h.date, h.words FROM (SELECT w.email_id AS id, w.date, w.words FROM ");
+        // Whose order it is that is kept.
+        let dated = if matches!(self.way, Way::Walk(_)) && !self.phrases.is_empty() { "d" } else { "w" };
+        sql.push("SELECT h.id, h.date, h.words FROM (SELECT ").push(dated).push(".email_id AS id, ").push(dated);
+        sql.push(".date, w.words FROM ");
         match self.way {
             // Without OFFSET it might be looked for in the order of dates, all the same.
             Way::Index => {
                 self.push_dated(sql, "w.words, w.pairs, w.sequence");
                 sql.push(" AND w.words @@ ").push(CANDIDATES).push(" OFFSET 0) w WHERE true");
-                self.push_may_be_found(sql);
+            }
+            // What is narrowed down otherwise too is read only where the rest is as it is asked for.
+            Way::Walk(most) if self.phrases.is_empty() && self.question.is_narrow() => {
+                self.push_dated(sql, "w.words");
+                sql.push(NEWEST_FIRST).push(" LIMIT ").push_bind(most);
+                sql.push(") w CROSS JOIN LATERAL (SELECT true AS fits FROM emails e WHERE e.id = w.email_id");
+                sql.push(" AND e.user_id = $2");
+                self.push_conditions(sql, false);
+                sql.push(" LIMIT 1) e WHERE CASE WHEN e.fits THEN w.words @@ ").push(QUERY).push(" END");
+                sql.push(NEWEST_FIRST).push(") h WHERE true");
+                return;
             }
             Way::Walk(most) if self.phrases.is_empty() => {
                 self.push_dated(sql, "w.words");
                 sql.push(NEWEST_FIRST).push(" LIMIT ").push_bind(most).push(") w WHERE true");
             }
-            // The index by date has all that most of these are looked at for; a row is read only where that is not enough.
+            // The index by date has the pairs; the row is read of those only which they let pass.
             Way::Walk(most) => {
                 sql.push("(SELECT w.email_id, w.date FROM ");
                 self.push_dated(sql, "w.pairs");
                 sql.push(NEWEST_FIRST).push(" LIMIT ").push_bind(most).push(") w WHERE true");
-                self.push_may_be_found(sql);
-                sql.push(") d CROSS JOIN LATERAL (SELECT d.email_id, d.date, w.words, w.sequence FROM email_words w");
+                for phrase in &self.phrases {
+                    sql.push(" AND ");
+                    push_may_have(sql, phrase);
+                }
+                sql.push(") d CROSS JOIN LATERAL (SELECT w.words, w.pairs, w.sequence FROM email_words w");
                 sql.push(" WHERE w.email_id = d.email_id LIMIT 1) w WHERE true");
             }
         }
         self.push_is_found(sql);
-        sql.push(" ORDER BY w.date").push(way).push(", w.email_id").push(way);
+        sql.push(" ORDER BY ").push(dated).push(".date").push(way).push(", ").push(dated).push(".email_id").push(way);
         sql.push(") h CROSS JOIN LATERAL (SELECT FROM emails e WHERE e.id = h.id AND e.user_id = $2");
         self.push_conditions(sql, false);
         sql.push(" LIMIT 1) e WHERE true");
@@ -258,21 +312,23 @@ impl<'a> Parts<'a> {
         }
     }
 
-    /// Whether the phrases may stand in what words `w` are of: of most e-mails where they do not, this says so.
-    fn push_may_be_found(&self, sql: &mut Sql) {
-        for pair in self.phrases.iter().flat_map(|phrase| &phrase.pairs) {
-            sql.push(" AND get_bit(w.pairs, ").push_bind(i64::from(*pair)).push(" % (octet_length(w.pairs) * 8)) = 1");
-        }
-    }
-
-    /// Whether words `w` are found: phrases first, which are looked up sooner.
+    /// Whether words `w` are found.
     fn push_is_found(&self, sql: &mut Sql) {
+        if self.phrases.is_empty() {
+            if self.is_strict || matches!(self.way, Way::Walk(_)) {
+                sql.push(" AND w.words @@ ").push(QUERY);
+            }
+            return;
+        }
+        // In this order, which conditions side by side need not keep: the words lie out of line.
+        sql.push(" AND CASE");
         for phrase in &self.phrases {
-            sql.push(" AND position(").push_bind(phrase.codes.clone()).push(" IN w.sequence) > 0");
+            sql.push(" WHEN NOT (");
+            push_may_have(sql, phrase);
+            sql.push(") THEN false WHEN position(").push_bind(phrase.codes.clone());
+            sql.push(" IN w.sequence) = 0 THEN false");
         }
-        if self.is_strict || matches!(self.way, Way::Walk(_)) {
-            sql.push(" AND w.words @@ ").push(QUERY);
-        }
+        sql.push(" ELSE w.words @@ ").push(QUERY).push(" END");
     }
 
     /// E-mails in the order of an index. By a label they begin in the table of those.
@@ -299,10 +355,9 @@ impl<'a> Parts<'a> {
     /// Narrows e-mails `e` to those that were found, in no order.
     fn push_found_emails(&self, sql: &mut Sql) {
         if self.searches {
-            sql.push(" JOIN email_words w ON w.email_id = e.id AND w.user_id = $2 AND w.words @@ ").push(QUERY);
-            self.push_may_be_found(sql);
-            for phrase in &self.phrases {
-                sql.push(" AND position(").push_bind(phrase.codes.clone()).push(" IN w.sequence) > 0");
+            sql.push(" JOIN email_words w ON w.email_id = e.id AND w.user_id = $2 AND w.words @@ ").push(CANDIDATES);
+            if self.is_strict {
+                self.push_is_found(sql);
             }
         }
     }
@@ -382,6 +437,14 @@ impl<'a> Parts<'a> {
         if asked.wants_the_impossible() {
             sql.push(" AND false");
         }
+    }
+}
+
+/// Whether the pairs of words `w` let a phrase pass: of most e-mails where it does not stand, they do not.
+fn push_may_have(sql: &mut Sql, phrase: &Phrase) {
+    for (n, pair) in phrase.pairs.iter().enumerate() {
+        sql.push(if n == 0 { "get_bit(w.pairs, " } else { " AND get_bit(w.pairs, " });
+        sql.push_bind(i64::from(*pair)).push(" % (octet_length(w.pairs) * 8)) = 1");
     }
 }
 

@@ -64,7 +64,7 @@ impl Kind {
             None => enough? * 3 / 2 <= self.most,
             Some(for_two) => {
                 let walked = enough.unwrap_or(all).min(all.max(self.sample));
-                walked <= self.most && walked * 2 <= all * candidates / CANDIDATES_AMONG * for_two
+                walked <= self.most && walked * 2 < all * candidates / CANDIDATES_AMONG * for_two
             }
         };
         is_sooner.then_some(self.most)
@@ -72,7 +72,7 @@ impl Kind {
 }
 
 /// Words are read one e-mail at a time, from where they lie out of line.
-const WORDS: Kind = Kind { sample: 128, most: 2_500, wanted: 0, filtered: None };
+const WORDS: Kind = Kind { sample: 128, most: 1_600, wanted: 0, filtered: None };
 /// Phrases are looked for where their pairs of words may stand, which the index by date tells.
 const PHRASES: Kind = Kind { sample: 2_048, most: 200_000, wanted: 0, filtered: Some(5) };
 /// Of so many of the newest e-mails it is looked whether they have the words of a phrase, wherever these stand.
@@ -155,16 +155,15 @@ impl Question {
         Some(Sample { statement: sql, kind: Kind { wanted, ..kind } })
     }
 
-    /// Whether few e-mails may be as it is asked for, words aside.
-    fn is_narrow(&self) -> bool {
-        let asked = &self.asked;
-        self.about != About::Search && self.about != About::All
-            || !(asked.places.is_empty() && asked.labels.is_empty())
-            || !(asked.is_read.is_empty() && asked.is_starred.is_empty())
-            || asked.has_attachments.is_some()
-            || asked.thread.is_some()
-            || asked.since.is_some()
-            || asked.until.is_some()
+    /// Whether an index of its own has all that may be meant, by date: what was not read, or is starred.
+    fn is_of_few(&self) -> bool {
+        let is_unread = self.is_of_unread() && (self.asked.places.is_empty() || is_in_sight(&self.asked.places));
+        self.about != About::Trash && self.is_descending() && (is_unread || self.asked.is_starred.contains(&true))
+    }
+
+    /// Whether it asks for what was not read.
+    fn is_of_unread(&self) -> bool {
+        self.about == About::Unread || self.asked.is_read.contains(&false)
     }
 
     /// How many are put in order by how well they fit.
@@ -252,6 +251,9 @@ impl<'a> Parts<'a> {
     /// large mailbox are in tens of thousands of e-mails, of which a page needs a handful. Without `LIMIT 1` all of
     /// them might be joined before any is counted.
     fn push_newest(&self, sql: &mut Sql) {
+        if let (Way::Walk(most), true, true) = (self.way, self.phrases.is_empty(), self.question.is_of_few()) {
+            return self.push_newest_of_few(sql, most);
+        }
         let way = if self.question.is_descending() { " DESC" } else { "" };
         // Whose order it is that is kept.
         let dated = if matches!(self.way, Way::Walk(_)) && !self.phrases.is_empty() { "d" } else { "w" };
@@ -262,17 +264,6 @@ impl<'a> Parts<'a> {
             Way::Index => {
                 self.push_dated(sql, "w.words, w.pairs, w.sequence");
                 sql.push(" AND w.words @@ ").push(CANDIDATES).push(" OFFSET 0) w WHERE true");
-            }
-            // What is narrowed down otherwise too is read only where the rest is as it is asked for.
-            Way::Walk(most) if self.phrases.is_empty() && self.question.is_narrow() => {
-                self.push_dated(sql, "w.words");
-                sql.push(NEWEST_FIRST).push(" LIMIT ").push_bind(most);
-                sql.push(") w CROSS JOIN LATERAL (SELECT true AS fits FROM emails e WHERE e.id = w.email_id");
-                sql.push(" AND e.user_id = $2");
-                self.push_conditions(sql, false);
-                sql.push(" LIMIT 1) e WHERE CASE WHEN e.fits THEN w.words @@ ").push(QUERY).push(" END");
-                sql.push(NEWEST_FIRST).push(") h WHERE true");
-                return;
             }
             Way::Walk(most) if self.phrases.is_empty() => {
                 self.push_dated(sql, "w.words");
@@ -298,15 +289,31 @@ impl<'a> Parts<'a> {
         sql.push(" LIMIT 1) e WHERE true");
     }
 
+    /// The same where an index knows the e-mails that may be meant: words are read of those alone.
+    fn push_newest_of_few(&self, sql: &mut Sql, most: i64) {
+        sql.push("SELECT h.id, h.date, h.words FROM (SELECT e.id, e.date, w.words FROM (SELECT e.id, e.date");
+        sql.push(" FROM emails e WHERE e.user_id = $2");
+        self.push_conditions(sql, false);
+        self.push_start(sql, "(e.date, e.id)");
+        sql.push(" ORDER BY e.date DESC, e.id DESC LIMIT ").push_bind(most);
+        sql.push(") e CROSS JOIN LATERAL (SELECT w.words FROM email_words w WHERE w.email_id = e.id LIMIT 1) w");
+        sql.push(" WHERE w.words @@ ").push(QUERY).push(" ORDER BY e.date DESC, e.id DESC) h WHERE true");
+    }
+
     /// Rows of words with these columns, from where the question starts on; the bracket stays open.
     fn push_dated(&self, sql: &mut Sql, columns: &'static str) {
         sql.push("(SELECT w.email_id, w.date, ").push(columns).push(" FROM email_words w WHERE w.user_id = $2");
+        self.push_start(sql, "(w.date, w.email_id)");
+    }
+
+    /// Nothing newer than where the question starts.
+    fn push_start(&self, sql: &mut Sql, place: &'static str) {
         let start = self.question.start();
         match start {
             Start::Newest => {}
             Start::Older((date, id)) | Start::Within((date, id), _) => {
                 let is_within = matches!(start, Start::Within(..));
-                sql.push(if is_within { " AND (w.date, w.email_id) <= (" } else { " AND (w.date, w.email_id) < (" });
+                sql.push(" AND ").push(place).push(if is_within { " <= (" } else { " < (" });
                 sql.push_bind(date).push(", ").push_bind(id).push(")");
             }
         }
@@ -371,7 +378,7 @@ impl<'a> Parts<'a> {
             somewhere = true;
             push_place(sql, place);
         }
-        let is_unread = *about == About::Unread || asked.is_read.contains(&false);
+        let is_unread = self.question.is_of_unread();
         match about {
             About::Trash => {
                 sql.push(" AND e.role = 'trash'");
@@ -465,4 +472,29 @@ fn push_place(sql: &mut Sql, place: &Place) {
             .push(") IN (lower(d.name), lower(d.path)))"),
         Place::Anywhere => sql,
     };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_walk_is_taken_where_it_finds_enough_before_the_index_does() {
+        let words = Kind { wanted: 101, ..WORDS };
+        for (hits, walks) in [(0, false), (12, false), (13, true), (128, true)] {
+            assert_eq!(words.walk(hits, 0, 100_000).is_some(), walks, "{hits} of the newest have the words");
+        }
+        let phrases = Kind { wanted: 51, ..PHRASES };
+        let cases = [
+            (20, 32, 100_000, true, "a phrase of words that are everywhere"),
+            (0, 32, 100_000, true, "none, of words that are everywhere"),
+            (0, 3, 100_000, false, "none, of words that are in a tenth"),
+            (2, 0, 100_000, false, "a phrase of words that are in hardly any"),
+            (0, 32, 10_000_000, false, "none, in a mailbox that is too long to look through"),
+            (0, 32, 0, false, "none, in a mailbox that nobody has counted"),
+        ];
+        for (hits, candidates, all, walks, what) in cases {
+            assert_eq!(phrases.walk(hits, candidates, all).is_some(), walks, "{what}");
+        }
+    }
 }

@@ -1,8 +1,8 @@
 //! Queries of the emails context: e-mails, what is in them, searches; threads, folders, labels; drafts, what is being
 //! sent, uploads.
 //!
-//! Reading order: `view` (an e-mail in a list) · `asked` (what lists can be asked for) · `question` and `statement`
-//! (their order, their SQL) · `lists` and `search` (their routes) · `whole`, `one` and `html` (an e-mail whole) ·
+//! Reading order: `view` (an e-mail in a list) · `asked` (what lists can be asked for) · `question`, `way` and
+//! `statement` (their order, how words are found, their SQL) · `lists` and `search` (their routes) · `whole`, `one` and `html` (an e-mail whole) ·
 //! `stored`, `range`, `content` and `files` (bytes as they came) · the others.
 
 mod asked;
@@ -25,6 +25,7 @@ mod thread;
 mod threads;
 mod uploads;
 mod view;
+mod way;
 mod whole;
 
 use utoipa_axum::{router::OpenApiRouter, routes};

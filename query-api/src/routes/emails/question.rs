@@ -16,8 +16,8 @@ use uuid::Uuid;
 
 use super::{
     asked::Asked,
-    statement::Way,
     view::{Email, Row, WIDTH},
+    way::Way,
 };
 use crate::{
     answer::Snapshot,

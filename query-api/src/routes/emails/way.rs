@@ -40,7 +40,7 @@ impl Kind {
 }
 
 /// Words are read one e-mail at a time, from where they lie out of line.
-pub const WORDS: Kind = Kind { sample: 128, most: 1_600, wanted: 0, filtered: None };
+pub const WORDS: Kind = Kind { sample: 64, most: 1_600, wanted: 0, filtered: None };
 /// Phrases are looked for where their pairs of words may stand, which the index by date tells.
 pub const PHRASES: Kind = Kind { sample: 2_048, most: 200_000, wanted: 0, filtered: Some(5) };
 /// Of so many of the newest e-mails it is looked whether they have the words of a phrase, wherever these stand.
@@ -53,7 +53,7 @@ mod tests {
     #[test]
     fn a_walk_is_taken_where_it_finds_enough_before_the_index_does() {
         let words = Kind { wanted: 101, ..WORDS };
-        for (hits, walks) in [(0, false), (12, false), (13, true), (128, true)] {
+        for (hits, walks) in [(0, false), (6, false), (7, true), (64, true)] {
             assert_eq!(words.walk(hits, 0, 100_000).is_some(), walks, "{hits} of the newest have the words");
         }
         let phrases = Kind { wanted: 51, ..PHRASES };

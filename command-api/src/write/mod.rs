@@ -9,9 +9,8 @@ mod fingerprint;
 mod reply;
 mod request;
 
-use std::pin::Pin;
-
 use axum::{extract::FromRequestParts, http::request::Parts, response::Response};
+use futures_util::future::BoxFuture;
 use orbit_domain::Aggregate;
 use orbit_event_store::{Answer, Fault, Keep, Loaded, Mode, Origin, Unit};
 use orbit_events::UserId;
@@ -145,9 +144,6 @@ pub fn follow_up(what: &'static str, outcome: Result<()>) {
     }
 }
 
-/// A decision under way.
-type Deciding<'d> = Pin<Box<dyn Future<Output = Result<Reply>> + Send + 'd>>;
-
 /// Decides and appends; chooses another place when the one that was chosen between two neighbours has just been taken.
 pub async fn transact<'d, F>(
     app: &AppState,
@@ -166,7 +162,7 @@ async fn transact_any<'d>(
     app: &AppState,
     origin: Origin,
     mode: Mode,
-    decide: &mut (dyn FnMut(Unit) -> Deciding<'d> + Send),
+    decide: &mut (dyn FnMut(Unit) -> BoxFuture<'d, Result<Reply>> + Send),
 ) -> Result<Answer<Reply>> {
     for _ in 1..PLACES {
         match app.store.transact(origin.clone(), mode.clone(), &mut *decide).await {

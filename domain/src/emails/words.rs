@@ -53,8 +53,8 @@ const TAGS: u128 = 62 * 62 * 62;
 /// That there is a file with an e-mail.
 const ATTACHMENT: &str = "attachment";
 
-/// What a user's lexemes begin with: the end of the id, in base 62. One of so many users shares it with another, which costs a
-/// search some of theirs to pass over: whoever asks also says of whom. It is short, since every word of every e-mail has it.
+/// What a user's lexemes begin with: the end of the id, in base 62. It is short, since every word of every e-mail has it, so
+/// some users share one: whoever asks also says of whom, and passes the others' e-mails over.
 pub fn tag(user: Uuid) -> Tag {
     const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
     let mut rest = user.as_u128() % TAGS;

@@ -16,7 +16,7 @@ pub(crate) use rows::ERASED;
 
 use crate::projection::Registered;
 
-/// Every projection. A new context adds its line here. A static, not a constant: whatever names a constant of these compiles
+/// Every projection. A new context adds its line here. A static, not a constant: each crate that names a constant compiles
 /// all of them once more.
 pub static ALL: &[Registered] =
     &[Registered::of::<Users>(), Registered::of::<Tasks>(), Registered::of::<Emails>(), Registered::of::<Activities>()];

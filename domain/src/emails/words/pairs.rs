@@ -4,7 +4,7 @@
 
 use super::GAP;
 
-/// Bits for each pair: an e-mail without a phrase of two words passes for one that may have it once in five times.
+/// Bits for each pair, rounded up: of e-mails without a phrase of two words, one in five to eight passes for having it.
 const BITS_EACH: usize = 4;
 /// Fewest bits, and most: an entry of an index has room for these. Of longer texts more pass.
 const FEWEST: usize = 64;

@@ -136,22 +136,28 @@ impl Worker {
                 Err(end) => end,
             },
         };
-        let noted = match end {
-            End::Stopped | End::Lost => pages.give_back(id).await,
-            End::Failed(fault) => match self.failed(&account, &pages, &fault).await {
-                // Where its settings were changed meanwhile, none of that was noted: with these it is due.
-                Ok(()) => pages.give_back(id).await,
-                not_noted => not_noted,
-            },
-        };
+        let noted = self.leave(&account, &pages, end).await;
         if let Err(fault) = noted {
             // Then it is taken for dead in a minute.
             tracing::warn!(error = &fault as &dyn std::error::Error, "how an account was left was not noted");
         }
     }
 
+    async fn leave(&self, account: &Account, pages: &Pages, end: End) -> Result<(), crate::work::Fault> {
+        pages.none_is_under_way(self.id).await?;
+        match end {
+            End::Stopped | End::Lost => pages.give_back(self.id).await,
+            End::Failed(fault) => {
+                self.failed(account, pages, &fault).await?;
+                // Where its settings were changed meanwhile, none of that was noted: with these it is due.
+                pages.give_back(self.id).await
+            }
+        }
+    }
+
     /// Compares all of it, and then waits for what happens there and here.
     async fn keep(&mut self, account: &Account, pages: &Pages, pulse: &Pulse) -> Result<Infallible, End> {
+        pages.none_is_under_way(self.id).await.map_err(failed)?;
         let user = UserId(account.user_id);
         let known = self.store.load::<Connection>(account.connection_id).await.map_err(failed)?;
         // If its settings have changed since it was taken, that is noted soon, and it begins anew.

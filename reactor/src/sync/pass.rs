@@ -18,7 +18,6 @@ impl Session {
     /// All of it; gives back the folders. An e-mail that is not where it was is called deleted only when every folder was
     /// looked at and none has it.
     pub async fn pass(&mut self) -> Result<Vec<Folder>, Fault> {
-        self.pages.pass_begins().await?;
         let folders = self.list_folders().await?;
         self.tell(&folders).await?;
         let mut is_complete = true;

@@ -170,16 +170,19 @@ impl Pages {
         transaction.commit().await.map_err(Fault::database(ATTEMPT))
     }
 
-    /// A pass begins. What was done with a folder when another pass was cut short, is not done any more.
-    pub async fn pass_begins(&self) -> Result<(), Fault> {
+    /// Nothing is done with any folder: this worker begins with the account, or leaves it. What it, or one that died, was
+    /// in the midst of waits for the next pass.
+    pub async fn none_is_under_way(&self, worker: Uuid) -> Result<(), Fault> {
         sqlx::query!(
             "UPDATE work.mail_folders SET phase = 'waiting', done = 0, total = 0
-             WHERE connection_id = $1 AND phase IN ('rematching', 'comparing', 'fetching')",
-            self.connection_id
+             WHERE connection_id = $1 AND phase IN ('rematching', 'comparing', 'fetching')
+                   AND EXISTS (SELECT FROM work.mail_accounts WHERE connection_id = $1 AND worker = $2)",
+            self.connection_id,
+            worker
         )
         .execute(&self.pool)
         .await
-        .map_err(Fault::database("note that a pass begins"))?;
+        .map_err(Fault::database("note that nothing is done with an account's folders"))?;
         Ok(())
     }
 

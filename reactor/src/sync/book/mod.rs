@@ -87,18 +87,25 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_pass_that_was_cut_short_leaves_no_folder_in_the_midst_of_it() {
+    async fn nothing_is_under_way_where_a_worker_begins_with_an_account_or_leaves_it() {
         let database = orbit_testing::database().await;
         let pages = Book::new(database.pool().clone()).of(Uuid::from_u128(1), Uuid::from_u128(2));
-        let rows = "WITH a AS (INSERT INTO work.mail_accounts (connection_id, user_id, settings, phase)
-                               VALUES ($1, $2, 1, 'waiting'))
+        let rows = "WITH a AS (INSERT INTO work.mail_accounts (connection_id, user_id, settings, phase, worker)
+                               VALUES ($1, $2, 1, 'syncing', $3))
                     INSERT INTO work.mail_folders (folder_id, connection_id, user_id, path, role, phase, done, total)
                     SELECT gen_random_uuid(), $1, $2, p::bytea, 'other', p, 1, 2
                     FROM unnest(ARRAY['waiting', 'rematching', 'comparing', 'fetching', 'idle', 'failed']) AS p";
-        sqlx::query(rows).bind(pages.connection_id).bind(pages.user_id).execute(database.pool()).await.unwrap();
-        pages.pass_begins().await.unwrap();
-        let sql = "SELECT convert_from(path, 'UTF8') || ' ' || phase FROM work.mail_folders ORDER BY path";
-        let phases: Vec<String> = sqlx::query_scalar(sql).fetch_all(database.pool()).await.unwrap();
+        let worker = Uuid::from_u128(3);
+        let inserted = sqlx::query(rows).bind(pages.connection_id).bind(pages.user_id).bind(worker);
+        inserted.execute(database.pool()).await.unwrap();
+        let phases = async || -> Vec<String> {
+            let sql = "SELECT convert_from(path, 'UTF8') || ' ' || phase FROM work.mail_folders ORDER BY path";
+            sqlx::query_scalar(sql).fetch_all(database.pool()).await.unwrap()
+        };
+        let before = phases().await;
+        pages.none_is_under_way(Uuid::from_u128(4)).await.unwrap();
+        assert_eq!(phases().await, before, "another worker has the account");
+        pages.none_is_under_way(worker).await.unwrap();
         let expected = [
             "comparing waiting",
             "failed failed",
@@ -107,6 +114,6 @@ mod tests {
             "rematching waiting",
             "waiting waiting",
         ];
-        assert_eq!(phases, expected);
+        assert_eq!(phases().await, expected);
     }
 }

@@ -7,6 +7,7 @@ mod aggregate;
 mod folding;
 mod values;
 
+pub mod activities;
 pub mod emails;
 pub mod tasks;
 pub mod undo;

@@ -129,8 +129,8 @@ async fn what_is_changed_behind_a_running_orbit_is_found_and_what_users_do_is_no
         ),
         (
             "CREATE TABLE public.told AS SELECT id FROM view.activities WHERE position = 8; UPDATE view.activities SET id = uuidv7() WHERE position = 8;
-             INSERT INTO view.activities (id, user_id, position, at, actor, action_type, schema_version, description, entity_type, entity_id, correlation_id)
-             SELECT uuidv7(), user_id, 100000, at, actor, action_type, schema_version, 'Forged', entity_type, entity_id, correlation_id
+             INSERT INTO view.activities (id, user_id, position, at, actor, action_type, schema_version, description, entity_type, entity_id, correlation_id, trigrams_low, trigrams_high)
+             SELECT uuidv7(), user_id, 100000, at, actor, action_type, schema_version, 'Forged', entity_type, entity_id, correlation_id, trigrams_low, trigrams_high
              FROM view.activities WHERE position = 8",
             "DELETE FROM view.activities WHERE position = 100000; UPDATE view.activities SET id = told.id FROM public.told WHERE position = 8",
             8,

@@ -44,6 +44,8 @@ pub trait Projection: 'static {
     /// Indexes besides the primary keys by which it finds rows while it folds: a rebuild has them from its beginning, and
     /// builds the others when the rows are there.
     const FOLDED_BY: &'static [&'static str] = &[];
+    /// Tables of which it finds no row while it fills them: a rebuild builds their primary keys when the rows are there.
+    const ONLY_ADDED_TO: &'static [&'static str] = &[];
     /// So many facts at a time are worth a second connection ([`Projection::spread`]).
     const SPREADS_FROM: usize = usize::MAX;
 
@@ -149,6 +151,8 @@ pub struct Registered {
     pub tables: &'static [&'static str],
     /// [`Projection::FOLDED_BY`]
     pub folded_by: &'static [&'static str],
+    /// [`Projection::ONLY_ADDED_TO`]
+    pub only_added_to: &'static [&'static str],
     /// [`Projection::SPREADS_FROM`]
     pub spreads_from: usize,
     apply: Apply,
@@ -166,6 +170,7 @@ impl Registered {
             interest: P::INTEREST,
             tables: P::TABLES,
             folded_by: P::FOLDED_BY,
+            only_added_to: P::ONLY_ADDED_TO,
             spreads_from: P::SPREADS_FROM,
             apply: |connection, facts| Box::pin(P::apply(connection, facts)),
             spread: |connection, second, facts| Box::pin(P::spread(connection, second, facts)),

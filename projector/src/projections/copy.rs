@@ -12,51 +12,56 @@ const END: [u8; 2] = (-1_i16).to_be_bytes();
 /// In place of a value's length: there is no value.
 const NULL: [u8; 4] = (-1_i32).to_be_bytes();
 
-/// Rows on their way into a table.
-pub(super) struct Rows {
-    buffer: PgArgumentBuffer,
-}
+/// Bytes of rows that are put together before they are sent: the server works on these while the next are made.
+const CHUNK: usize = 64 * 1024;
 
-/// One of them.
+/// A row on its way into a table.
 pub(super) struct Fields<'a> {
     buffer: &'a mut PgArgumentBuffer,
     count: i16,
 }
 
-impl Rows {
-    /// None yet.
-    pub fn new() -> Self {
-        let mut buffer = PgArgumentBuffer::default();
-        buffer.extend_from_slice(HEADER);
-        Self { buffer }
+/// Writes rows. `statement` is a `COPY … FROM STDIN BINARY`; `write` puts every field of a row in the order of its columns.
+pub(super) async fn write<R: Sync>(
+    connection: &mut PgConnection,
+    statement: &'static str,
+    attempt: &'static str,
+    rows: &[R],
+    write: impl Fn(&R, &mut Fields<'_>) -> Result<(), BoxDynError> + Send,
+) -> Result<(), ApplyFault> {
+    if rows.is_empty() {
+        return Ok(());
     }
+    let failed = || ApplyFault::database(attempt);
+    let mut copy = connection.copy_in_raw(statement).await.map_err(failed())?;
+    let mut buffer = PgArgumentBuffer::default();
+    buffer.extend_from_slice(HEADER);
+    for row in rows {
+        if let Err(source) = add(&mut buffer, |fields| write(row, fields)) {
+            copy.abort("a row cannot be encoded").await.map_err(failed())?;
+            return Err(failed()(sqlx::Error::Encode(source)));
+        }
+        if buffer.len() >= CHUNK {
+            copy.send(&buffer[..]).await.map_err(failed())?;
+            buffer.clear();
+        }
+    }
+    buffer.extend_from_slice(&END);
+    copy.send(&buffer[..]).await.map_err(failed())?;
+    copy.finish().await.map(drop).map_err(failed())
+}
 
-    /// Adds a row; `write` puts every field in its order.
-    pub fn add(&mut self, write: impl FnOnce(&mut Fields<'_>) -> Result<(), BoxDynError>) -> Result<(), ApplyFault> {
-        let count_at = self.buffer.len();
-        self.buffer.extend_from_slice(&0_i16.to_be_bytes());
-        let mut row = Fields { buffer: &mut self.buffer, count: 0 };
-        write(&mut row).map_err(|source| ApplyFault::database("encode rows")(sqlx::Error::Encode(source)))?;
-        let count = row.count.to_be_bytes();
-        self.buffer[count_at..count_at + count.len()].copy_from_slice(&count);
-        Ok(())
-    }
-
-    /// Writes them. `statement` is a `COPY … FROM STDIN BINARY` with as many columns.
-    pub async fn write(
-        mut self,
-        connection: &mut PgConnection,
-        statement: &'static str,
-        attempt: &'static str,
-    ) -> Result<(), ApplyFault> {
-        self.buffer.extend_from_slice(&END);
-        let copied = async {
-            let mut copy = connection.copy_in_raw(statement).await?;
-            copy.send(&self.buffer[..]).await?;
-            copy.finish().await
-        };
-        copied.await.map(drop).map_err(ApplyFault::database(attempt))
-    }
+fn add(
+    buffer: &mut PgArgumentBuffer,
+    write: impl FnOnce(&mut Fields<'_>) -> Result<(), BoxDynError>,
+) -> Result<(), BoxDynError> {
+    let count_at = buffer.len();
+    buffer.extend_from_slice(&0_i16.to_be_bytes());
+    let mut fields = Fields { buffer, count: 0 };
+    write(&mut fields)?;
+    let count = fields.count.to_be_bytes();
+    buffer[count_at..count_at + count.len()].copy_from_slice(&count);
+    Ok(())
 }
 
 impl Fields<'_> {

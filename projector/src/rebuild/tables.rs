@@ -1,6 +1,5 @@
-//! The tables of a rebuild: like those that are served, in a schema of their own, with their primary keys and what the
-//! projections find rows by. Other indexes are built when the rows are there, which is several times cheaper than keeping
-//! them while they come.
+//! The tables of a rebuild: like those that are served, in a schema of their own, with what the projections find rows by.
+//! Other indexes are built when the rows are there, which is several times cheaper than keeping them while they come.
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
@@ -70,11 +69,12 @@ pub async fn clear(connection: &mut PgConnection, attempt: &'static str) -> Resu
     execute(connection, "DELETE FROM rebuild.checkpoints; DELETE FROM rebuild.parked".to_owned(), attempt).await
 }
 
-/// The statements that make tables like those that are served: columns, checks, settings, comments, primary keys, rights,
-/// and the indexes that folding needs.
+/// The statements that make tables like those that are served: columns, checks, settings, comments, rights, and the primary
+/// keys and indexes that folding needs.
 async fn definitions(admin: &mut PgConnection, chosen: &[&'static Registered]) -> Result<Vec<String>, Fault> {
     let names: Vec<&str> = chosen.iter().flat_map(|projection| projection.tables).copied().collect();
     let folded_by: Vec<&str> = chosen.iter().flat_map(|projection| projection.folded_by).copied().collect();
+    let only_added_to: Vec<&str> = chosen.iter().flat_map(|projection| projection.only_added_to).copied().collect();
     sqlx::query_scalar!(
         r#"WITH served AS (
                SELECT oid, relname, reloptions, relacl, relowner FROM pg_class
@@ -91,6 +91,7 @@ async fn definitions(admin: &mut PgConnection, chosen: &[&'static Registered]) -
                SELECT s.relname, 3, format('ALTER TABLE rebuild.%I ADD CONSTRAINT %I %s', s.relname, k.conname,
                                            pg_get_constraintdef(k.oid))
                FROM served s JOIN pg_constraint k ON k.conrelid = s.oid AND k.contype = 'p'
+               WHERE s.relname <> ALL($3)
                UNION ALL
                SELECT s.relname, 4, format('GRANT %s ON rebuild.%I TO %I', string_agg(a.privilege_type, ', '
                                            ORDER BY a.privilege_type), s.relname, a.grantee::regrole::text)
@@ -102,7 +103,8 @@ async fn definitions(admin: &mut PgConnection, chosen: &[&'static Registered]) -
                WHERE x.relname = ANY($2)
            ) AS made ORDER BY relname, step, statement"#,
         &names as &[&str],
-        &folded_by as &[&str]
+        &folded_by as &[&str],
+        &only_added_to as &[&str]
     )
     .fetch_all(admin)
     .await
@@ -123,6 +125,9 @@ pub async fn index(pool: &PgPool, admin: &mut PgConnection, names: &[&str], work
         .buffer_unordered(workers)
         .try_collect::<()>()
         .await?;
+    for statement in missing_keys(admin, names).await? {
+        execute(admin, statement, "make an index a primary key").await?;
+    }
     for name in names {
         execute(admin, format!(r#"ANALYZE rebuild."{name}""#), "look at the rows of a rebuild").await?;
     }
@@ -135,7 +140,7 @@ async fn missing_indexes(admin: &mut PgConnection, names: &[&str]) -> Result<Vec
         r#"SELECT regexp_replace(pg_get_indexdef(x.oid), ' ON view\.', ' ON rebuild.') AS "statement!"
            FROM pg_index i JOIN pg_class t ON t.oid = i.indrelid JOIN pg_class x ON x.oid = i.indexrelid
            JOIN pg_am a ON a.oid = x.relam
-           WHERE t.relnamespace = 'view'::regnamespace AND t.relname = ANY($1) AND NOT i.indisprimary
+           WHERE t.relnamespace = 'view'::regnamespace AND t.relname = ANY($1)
              AND NOT EXISTS (SELECT FROM pg_class made
                              WHERE made.relnamespace = 'rebuild'::regnamespace AND made.relname = x.relname)
            ORDER BY a.amname = 'gin' DESC, pg_relation_size(x.oid) DESC, x.relname"#,
@@ -144,6 +149,24 @@ async fn missing_indexes(admin: &mut PgConnection, names: &[&str]) -> Result<Vec
     .fetch_all(admin)
     .await
     .map_err(Fault::database("look at the indexes that are served"))
+}
+
+/// The primary keys that the serving tables have and those of the rebuild do not; their indexes are there.
+async fn missing_keys(admin: &mut PgConnection, names: &[&str]) -> Result<Vec<String>, Fault> {
+    sqlx::query_scalar!(
+        r#"SELECT format('ALTER TABLE rebuild.%1$I ADD CONSTRAINT %2$I PRIMARY KEY USING INDEX %2$I', t.relname, k.conname)
+                  AS "statement!"
+           FROM pg_constraint k JOIN pg_class t ON t.oid = k.conrelid
+           WHERE t.relnamespace = 'view'::regnamespace AND t.relname = ANY($1) AND k.contype = 'p'
+             AND NOT EXISTS (SELECT FROM pg_constraint made JOIN pg_class m ON m.oid = made.conrelid
+                             WHERE m.relnamespace = 'rebuild'::regnamespace AND m.relname = t.relname
+                               AND made.contype = 'p')
+           ORDER BY t.relname"#,
+        names as &[&str]
+    )
+    .fetch_all(admin)
+    .await
+    .map_err(Fault::database("look at the primary keys that are served"))
 }
 
 /// A statement made of names that the catalogue gave, quoted by the server.

@@ -2,6 +2,7 @@
 
 use http_body_util::BodyExt;
 use insta::assert_json_snapshot;
+use orbit_domain::activities::Trigrams;
 use orbit_events::{
     Actor,
     tasks::task::{self, Completed, Retitled},
@@ -166,13 +167,111 @@ async fn a_search_goes_through_the_sentences_newest_first() {
     assert!(world.get(BOB, "/activities/search?q=milk").await.ids().is_empty());
 }
 
+#[tokio::test]
+async fn a_search_finds_what_the_words_of_a_query_ask_for_and_nothing_else() {
+    let world = world().await;
+    for (query, found) in [
+        ("buy milk", vec![7, 6, 5]),
+        ("\"buy milk\"", vec![6, 5]),
+        ("milk -oat", vec![5]),
+        ("-milk", vec![4, 3, 2, 1]),
+        ("milk -\"buy milk\"", vec![7]),
+        ("completed or created", vec![7, 5, 4, 3]),
+        ("MILK", vec![7, 6, 5]),
+        ("created mi", vec![5]),
+        ("bread", vec![]),
+        ("milk bread", vec![]),
+        ("\"milk buy\"", vec![]),
+        ("'", vec![]),
+    ] {
+        let page = world.get(ADA, &format!("/activities/search?q={}", encoded(query))).await.ok();
+        assert_eq!(positions(&page), found, "{query}: {page:#}");
+    }
+}
+
+fn encoded(query: &str) -> String {
+    query.bytes().map(|byte| format!("%{byte:02X}")).collect()
+}
+
+/// The filter is made without the database; what the database calls a word has to pass it whatever it is.
+#[tokio::test]
+async fn the_filter_lets_every_word_pass_that_the_database_sees() {
+    const PIECES: [&str; 40] = [
+        "a",
+        "I",
+        "ABC",
+        "milk",
+        "Überraschung",
+        "ΟΔΟΣ",
+        "Москва",
+        "日本語",
+        "İstanbul",
+        "ǅ",
+        "K",
+        "ﬁsch",
+        "STRAẞE",
+        "e\u{301}te",
+        "ᾈ",
+        "1.250,50",
+        "-17",
+        "6e23",
+        "v1.2.3",
+        "2026-11-29",
+        "o.brien@example.org",
+        "https://example.org/a/b?c=d#e",
+        "/usr/local/bin",
+        "up-to-date",
+        "x-y",
+        "_under_score_",
+        "don't",
+        "\\",
+        "''",
+        "<b>",
+        "&amp;",
+        "(",
+        ")",
+        "|",
+        "!",
+        ":*",
+        "“",
+        "…",
+        " ",
+        "\t",
+    ];
+    let database = orbit_testing::database().await;
+    let mut seed = 1_u64;
+    let mut pick = |upto: usize| {
+        // Numbers of Knuth's MMIX: the same texts each time.
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(seed >> 33).unwrap() % upto
+    };
+    let texts: Vec<String> = (0..2_000)
+        .map(|_| (0..1 + pick(8)).map(|_| [PIECES[pick(PIECES.len())], ["", " "][pick(2)]].concat()).collect())
+        .collect();
+    let words: Vec<(i64, String)> = sqlx::query_as(
+        "SELECT t.at, quote_literal(w.lexeme) FROM unnest($1::text[]) WITH ORDINALITY AS t (text, at),
+                unnest(to_tsvector('simple', t.text)) AS w",
+    )
+    .bind(&texts)
+    .fetch_all(database.pool())
+    .await
+    .unwrap();
+    assert!(words.len() > 4_000, "{}", words.len());
+    for (at, word) in words {
+        let text = &texts[usize::try_from(at).unwrap() - 1];
+        let (has, wanted) = (Trigrams::of(text), Trigrams::wanted(word.trim_start_matches('E')));
+        let passes = has.low & wanted.low == wanted.low && has.high & wanted.high == wanted.high;
+        assert!(passes, "{word} of {text}");
+    }
+}
+
 /// Activities at the positions 101 to 1400.
 async fn more_than_two_batches(world: &World) {
     sqlx::query(
         "INSERT INTO view.activities (id, user_id, position, at, actor, action_type, schema_version, description,
-                                      entity_type, entity_id, correlation_id)
+                                      entity_type, entity_id, correlation_id, trigrams_low, trigrams_high)
          SELECT gen_random_uuid(), $1, 100 + n, now(), '{\"type\": \"user\"}', 'tasks.retitled', 1, 'Something', 'task',
-                gen_random_uuid(), gen_random_uuid() FROM generate_series(1, 1300) n",
+                gen_random_uuid(), gen_random_uuid(), -1, -1 FROM generate_series(1, 1300) n",
     )
     .bind(ADA.0)
     .execute(world.database.pool())

@@ -5,6 +5,7 @@ mod subjects;
 
 use std::collections::HashSet;
 
+use orbit_domain::activities::Trigrams;
 use orbit_events::{Envelope, Recorded, brief, entity_type, without_secrets};
 use serde_json::Value;
 use sqlx::{PgConnection, types::Json};
@@ -22,9 +23,10 @@ pub struct Activities;
 
 impl Projection for Activities {
     const NAME: &'static str = "activities";
-    const VERSION: i32 = 1;
+    const VERSION: i32 = 2;
     const INTEREST: Interest = Interest::All;
     const TABLES: &'static [&'static str] = &["activities", "activity_subjects"];
+    const ONLY_ADDED_TO: &'static [&'static str] = &["activities"];
 
     async fn apply(connection: &mut PgConnection, facts: &[&Recorded]) -> Result<(), ApplyFault> {
         tell(connection, facts, Tables::Serving).await
@@ -56,6 +58,7 @@ async fn tell(connection: &mut PgConnection, facts: &[&Recorded], tables: Tables
 struct Row<'a> {
     envelope: &'a Envelope,
     description: String,
+    trigrams: Trigrams,
     metadata: Option<Value>,
     run_id: Option<Uuid>,
 }
@@ -70,13 +73,13 @@ impl<'a> Row<'a> {
         let told = fact.event().filter(|_| !subjects.erased.contains(&envelope.user_id.0));
         let Some(event) = told else {
             let description = sentences::without_words(&envelope.wire_type);
-            return Self { envelope, description, metadata: None, run_id };
+            return Self { envelope, trigrams: Trigrams::of(&description), description, metadata: None, run_id };
         };
         let description = sentences::sentence(event, envelope.stream_id, subjects);
         subjects.learn(envelope, event);
         let payload = event.payload();
         let metadata = if event.is_bulky() { brief(payload) } else { without_secrets(payload) };
-        Self { envelope, description, metadata: Some(metadata), run_id }
+        Self { envelope, trigrams: Trigrams::of(&description), description, metadata: Some(metadata), run_id }
     }
 }
 
@@ -86,11 +89,12 @@ async fn insert(connection: &mut PgConnection, rows: &[Row<'_>]) -> Result<(), A
     }
     sqlx::query!(
         "INSERT INTO activities (id, user_id, position, at, actor, action_type, schema_version, description, entity_type,
-                                 entity_id, metadata, session_id, run_id, correlation_id, causation_id)
+                                 entity_id, metadata, session_id, run_id, correlation_id, causation_id, trigrams_low,
+                                 trigrams_high)
          SELECT unnest($1::uuid[]), unnest($2::uuid[]), unnest($3::bigint[]), unnest($4::timestamptz[]),
                 unnest($5::jsonb[]), unnest($6::text[]), unnest($7::smallint[]), unnest($8::text[]), unnest($9::text[]),
                 unnest($10::uuid[]), unnest($11::jsonb[]), unnest($12::uuid[]), unnest($13::uuid[]),
-                unnest($14::uuid[]), unnest($15::uuid[])
+                unnest($14::uuid[]), unnest($15::uuid[]), unnest($16::bigint[]), unnest($17::bigint[])
          ON CONFLICT (id) DO NOTHING",
         &column(rows, |r| r.envelope.event_id.0),
         &column(rows, |r| r.envelope.user_id.0),
@@ -107,6 +111,8 @@ async fn insert(connection: &mut PgConnection, rows: &[Row<'_>]) -> Result<(), A
         &column(rows, |r| r.run_id) as &[Option<Uuid>],
         &column(rows, |r| r.envelope.metadata.correlation_id),
         &column(rows, |r| r.envelope.metadata.causation_id.map(Uuid::from)) as &[Option<Uuid>],
+        &column(rows, |r| r.trigrams.low),
+        &column(rows, |r| r.trigrams.high),
     )
     .execute(connection)
     .await
@@ -115,32 +121,30 @@ async fn insert(connection: &mut PgConnection, rows: &[Row<'_>]) -> Result<(), A
 }
 
 async fn copy(connection: &mut PgConnection, rows: &[Row<'_>]) -> Result<(), ApplyFault> {
-    if rows.is_empty() {
-        return Ok(());
-    }
-    let mut copied = copy::Rows::new();
-    for Row { envelope, description, metadata, run_id } in rows {
-        copied.add(|row| {
-            row.put(envelope.event_id.0)?;
-            row.put(envelope.user_id.0)?;
-            row.put(envelope.position)?;
-            row.put(envelope.recorded_at)?;
-            row.put(Json(envelope.metadata.actor))?;
-            row.put(&*envelope.wire_type)?;
-            row.put(envelope.schema_version)?;
-            row.put(&**description)?;
-            row.put(entity_type(&envelope.category))?;
-            row.put(envelope.stream_id)?;
-            row.put(metadata.as_ref().map(Json))?;
-            row.put(envelope.metadata.session_id)?;
-            row.put(*run_id)?;
-            row.put(envelope.metadata.correlation_id)?;
-            row.put(envelope.metadata.causation_id.map(Uuid::from))
-        })?;
-    }
     let statement = "COPY activities (id, user_id, position, at, actor, action_type, schema_version, description,
-        entity_type, entity_id, metadata, session_id, run_id, correlation_id, causation_id) FROM STDIN BINARY";
-    copied.write(connection, statement, "fill activities").await
+        entity_type, entity_id, metadata, session_id, run_id, correlation_id, causation_id, trigrams_low, trigrams_high)
+        FROM STDIN BINARY";
+    copy::write(connection, statement, "fill activities", rows, |row, fields| {
+        let Row { envelope, description, trigrams, metadata, run_id } = row;
+        fields.put(envelope.event_id.0)?;
+        fields.put(envelope.user_id.0)?;
+        fields.put(envelope.position)?;
+        fields.put(envelope.recorded_at)?;
+        fields.put(Json(envelope.metadata.actor))?;
+        fields.put(&*envelope.wire_type)?;
+        fields.put(envelope.schema_version)?;
+        fields.put(&**description)?;
+        fields.put(entity_type(&envelope.category))?;
+        fields.put(envelope.stream_id)?;
+        fields.put(metadata.as_ref().map(Json))?;
+        fields.put(envelope.metadata.session_id)?;
+        fields.put(*run_id)?;
+        fields.put(envelope.metadata.correlation_id)?;
+        fields.put(envelope.metadata.causation_id.map(Uuid::from))?;
+        fields.put(trigrams.low)?;
+        fields.put(trigrams.high)
+    })
+    .await
 }
 
 /// Leaves of the users' entries what a rebuild would, now that their words are gone.
@@ -153,14 +157,17 @@ async fn strip(connection: &mut PgConnection, users: &[Uuid]) -> Result<(), Appl
     .await
     .map_err(ApplyFault::database("look at what a user did"))?;
     let sentences: Vec<String> = types.iter().map(|wire_type| sentences::without_words(wire_type)).collect();
+    let trigrams: Vec<Trigrams> = sentences.iter().map(|sentence| Trigrams::of(sentence)).collect();
     sqlx::query!(
-        "UPDATE activities a SET description = s.sentence, metadata = NULL
-         FROM unnest($2::text[], $3::text[]) AS s (action_type, sentence)
+        "UPDATE activities a SET description = s.sentence, trigrams_low = s.low, trigrams_high = s.high, metadata = NULL
+         FROM unnest($2::text[], $3::text[], $4::bigint[], $5::bigint[]) AS s (action_type, sentence, low, high)
          WHERE a.user_id = ANY($1) AND a.action_type = s.action_type
            AND (a.metadata IS NOT NULL OR a.description <> s.sentence)",
         users,
         &types,
-        &sentences
+        &sentences,
+        &column(&trigrams, |trigrams| trigrams.low),
+        &column(&trigrams, |trigrams| trigrams.high),
     )
     .execute(connection)
     .await

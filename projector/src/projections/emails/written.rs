@@ -205,55 +205,49 @@ async fn insert(connection: &mut PgConnection, emails: &[Arrived<'_>]) -> Result
 
 /// Writes e-mails that came in into a table that holds none of them.
 async fn copy(connection: &mut PgConnection, emails: &[Arrived<'_>]) -> Result<Vec<Change>, ApplyFault> {
-    if emails.is_empty() {
-        return Ok(Vec::new());
-    }
-    let mut copied = copy::Rows::new();
-    for email in emails {
-        let Arrived { row: marks, received, snippet } = email;
-        copied.add(|row| {
-            row.put(marks.id)?;
-            row.put(marks.user_id)?;
-            row.put(marks.folder_id)?;
-            row.put(&*marks.folder_role)?;
-            row.put(marks.role())?;
-            row.put(received.message_id.as_deref())?;
-            row.put(email.subject())?;
-            row.put(email.sender())?;
-            row.put(email.sender_name())?;
-            row.put(email.recipients())?;
-            row.put(Json(&received.in_reply_to))?;
-            row.put(Json(&received.references))?;
-            row.put(&*received.text)?;
-            row.put(received.text_truncated)?;
-            row.put(&**snippet)?;
-            row.put(received.has_html)?;
-            row.put(email.has_attachments())?;
-            row.put(marks.is_read)?;
-            row.put(marks.is_starred)?;
-            row.put(marks.is_archived)?;
-            row.put(&marks.labels)?;
-            row.put(email.size())?;
-            row.put(received.language.as_deref())?;
-            row.put(Json(&received.notes))?;
-            row.put(Json(&received.parts))?;
-            row.put(Json(&received.raw))?;
-            row.put(received.date)?;
-            row.put(received.received_at)?;
-            // Since when it is here.
-            row.put(marks.created_at)?;
-            row.put(marks.trashed_at)?;
-            row.put(marks.snoozed_until)?;
-            row.put(marks.created_at)?;
-            row.put(marks.updated_at)?;
-            row.put(marks.version)
-        })?;
-    }
     let statement = "COPY emails (id, user_id, folder_id, folder_role, role, message_id, subject, from_email, from_name,
         recipients, in_reply_to, refs, body_text, text_truncated, snippet, has_html, has_attachments, is_read, is_starred,
         is_archived, labels, size, language, notes, parts, raw, date, received_at, synced_at, trashed_at, snoozed_until,
         created_at, updated_at, version) FROM STDIN BINARY";
-    copied.write(connection, statement, "fill e-mails").await?;
+    copy::write(connection, statement, "fill e-mails", emails, |email, row| {
+        let Arrived { row: marks, received, snippet } = email;
+        row.put(marks.id)?;
+        row.put(marks.user_id)?;
+        row.put(marks.folder_id)?;
+        row.put(&*marks.folder_role)?;
+        row.put(marks.role())?;
+        row.put(received.message_id.as_deref())?;
+        row.put(email.subject())?;
+        row.put(email.sender())?;
+        row.put(email.sender_name())?;
+        row.put(email.recipients())?;
+        row.put(Json(&received.in_reply_to))?;
+        row.put(Json(&received.references))?;
+        row.put(&*received.text)?;
+        row.put(received.text_truncated)?;
+        row.put(&**snippet)?;
+        row.put(received.has_html)?;
+        row.put(email.has_attachments())?;
+        row.put(marks.is_read)?;
+        row.put(marks.is_starred)?;
+        row.put(marks.is_archived)?;
+        row.put(&marks.labels)?;
+        row.put(email.size())?;
+        row.put(received.language.as_deref())?;
+        row.put(Json(&received.notes))?;
+        row.put(Json(&received.parts))?;
+        row.put(Json(&received.raw))?;
+        row.put(received.date)?;
+        row.put(received.received_at)?;
+        // Since when it is here.
+        row.put(marks.created_at)?;
+        row.put(marks.trashed_at)?;
+        row.put(marks.snoozed_until)?;
+        row.put(marks.created_at)?;
+        row.put(marks.updated_at)?;
+        row.put(marks.version)
+    })
+    .await?;
     Ok(emails.iter().map(|email| email.row.change(None)).collect())
 }
 

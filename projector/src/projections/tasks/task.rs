@@ -218,38 +218,32 @@ pub(super) async fn insert(connection: &mut PgConnection, rows: &[Row]) -> Resul
 
 /// Writes tasks that began in this batch into a table that holds none of them.
 pub(super) async fn copy(connection: &mut PgConnection, rows: &[Row]) -> Result<(), ApplyFault> {
-    if rows.is_empty() {
-        return Ok(());
-    }
-    let mut copied = copy::Rows::new();
-    for task in rows {
-        copied.add(|row| {
-            row.put(task.id)?;
-            row.put(task.user_id)?;
-            row.put(task.list_id)?;
-            row.put(task.parent_id)?;
-            row.put(task.title.as_deref())?;
-            row.put(task.description.as_deref())?;
-            row.put(task.priority)?;
-            row.put(&*task.status)?;
-            row.put(task.due_date)?;
-            row.put(task.completed_at)?;
-            row.put(&*task.position)?;
-            row.put(&task.labels)?;
-            row.put(&*task.created_by)?;
-            row.put(task.extracted_from_type.as_deref())?;
-            row.put(task.extracted_from_id)?;
-            row.put(task.dismiss_reason.as_deref())?;
-            row.put(task.deleted_at)?;
-            row.put(task.created_at)?;
-            row.put(task.updated_at)?;
-            row.put(task.version)
-        })?;
-    }
     let statement = "COPY tasks (id, user_id, list_id, parent_id, title, description, priority, status, due_date,
         completed_at, position, labels, created_by, extracted_from_type, extracted_from_id, dismiss_reason, deleted_at,
         created_at, updated_at, version) FROM STDIN BINARY";
-    copied.write(connection, statement, "fill tasks").await
+    copy::write(connection, statement, "fill tasks", rows, |task, row| {
+        row.put(task.id)?;
+        row.put(task.user_id)?;
+        row.put(task.list_id)?;
+        row.put(task.parent_id)?;
+        row.put(task.title.as_deref())?;
+        row.put(task.description.as_deref())?;
+        row.put(task.priority)?;
+        row.put(&*task.status)?;
+        row.put(task.due_date)?;
+        row.put(task.completed_at)?;
+        row.put(&*task.position)?;
+        row.put(&task.labels)?;
+        row.put(&*task.created_by)?;
+        row.put(task.extracted_from_type.as_deref())?;
+        row.put(task.extracted_from_id)?;
+        row.put(task.dismiss_reason.as_deref())?;
+        row.put(task.deleted_at)?;
+        row.put(task.created_at)?;
+        row.put(task.updated_at)?;
+        row.put(task.version)
+    })
+    .await
 }
 
 /// Writes tasks that have changed.

@@ -1,5 +1,9 @@
 //! `GET /activities/search?q=`: activities by the words of their sentences, newest first.
+//!
+//! The user's activities are walked from the newest on, in their index by position alone: a filter in it
+//! ([`Trigrams`]) stops most of those that lack a word, and only what passes is looked at.
 
+use orbit_domain::activities::Trigrams;
 use orbit_platform::{
     http::{
         page::{Page, PageRequest},
@@ -81,27 +85,42 @@ async fn search(
     after: Option<i64>,
     page: &PageRequest,
 ) -> sqlx::Result<Snapshot<Page<Found>>> {
-    let query = words::matching("$3");
+    let matching = words::matching("$1");
+    let query: String = sqlx::query_scalar(sqlx::AssertSqlSafe(format!("SELECT {matching}::text")))
+        .bind(words)
+        .fetch_one(&mut *db)
+        .await?;
+    let wanted = Trigrams::wanted(&query);
     let sentence = words::cut("a.description", "a.query", "HighlightAll=true");
     // The server plans once for all values: what may be absent would be looked for in everything newer.
-    let older = if after.is_some() { "a.position < $4" } else { "$4::bigint IS NULL" };
+    let older = if after.is_some() { "p.position < $4" } else { "$4::bigint IS NULL" };
+    // The first limit limits nothing: with it the server walks in the order of the index and does not sort. By the second
+    // a row is looked at for one position after the other, so that the walk ends with the page.
     let statement = format!(
         "SELECT {COLUMNS}, {sentence}
          FROM (SELECT coalesce((SELECT k.position FROM checkpoints k
                                 WHERE k.projection = 'activities' AND k.partition = $1), 0) AS as_of) c
          LEFT JOIN LATERAL (
-             SELECT {STORED}, q.query FROM (SELECT {query} AS query) q, activities a
-             WHERE a.user_id = $2 AND to_tsvector('simple', a.description) @@ q.query
-               AND {older}
-             ORDER BY a.position DESC LIMIT $5) a ON true
+             SELECT a.* FROM (
+                 SELECT p.position, p.trigrams_low, p.trigrams_high FROM activities p
+                 WHERE p.user_id = $2 AND {older} ORDER BY p.position DESC LIMIT $8) p
+             CROSS JOIN LATERAL (
+                 SELECT {STORED}, q.query FROM (SELECT $3::tsquery AS query) q, activities a
+                 WHERE a.user_id = $2 AND a.position = p.position AND to_tsvector('simple', a.description) @@ q.query
+                 LIMIT 1) a
+             WHERE p.trigrams_low & $6 = $6 AND p.trigrams_high & $7 = $7
+             ORDER BY p.position DESC LIMIT $5) a ON true
          ORDER BY a.position DESC"
     );
     let rows = sqlx::query(sqlx::AssertSqlSafe(statement))
         .bind(whose.partition)
         .bind(whose.user_id)
-        .bind(words)
+        .bind(query)
         .bind(after)
         .bind(page.fetch())
+        .bind(wanted.low)
+        .bind(wanted.high)
+        .bind(i64::MAX)
         .fetch_all(db)
         .await?;
     let mut as_of = 0;

@@ -1,0 +1,1 @@
+UPDATE view.activities SET trigrams_low = 1, trigrams_high = 2;

@@ -1,6 +1,6 @@
 //! Connections to a real `PostgreSQL` and a real NATS.
 
-use std::time::Duration;
+use std::{error::Error, time::Duration};
 
 use orbit_platform::{
     config::{DatabaseArgs, NatsArgs, Secret},
@@ -30,6 +30,17 @@ async fn a_pool_speaks_utc_on_the_search_path_that_was_asked_for() {
     assert_eq!(setting("TimeZone").await, "UTC");
     assert_eq!(setting("application_name").await, "orbit-test");
     postgres::ping(&pool).await.unwrap();
+}
+
+/// The server of the tests has no TLS: whoever requires it is told so, by a client that would have it.
+#[tokio::test]
+async fn tls_is_not_left_out_where_it_is_required() {
+    let test = orbit_testing::database().await;
+    let fault = postgres::connect(&database(&format!("{}?sslmode=require", test.url())), "orbit-test", None).await;
+    let fault = fault.unwrap_err();
+    let said: Vec<String> =
+        std::iter::successors(Some(&fault as &dyn Error), |fault| (*fault).source()).map(ToString::to_string).collect();
+    assert!(said.iter().any(|said| said.contains("server does not support TLS")), "{said:?}");
 }
 
 #[tokio::test]

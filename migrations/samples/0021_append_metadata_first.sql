@@ -1,0 +1,1 @@
+-- Replaces a function; no rows of its own.

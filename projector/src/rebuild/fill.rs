@@ -1,13 +1,20 @@
 //! Filling: the log is read once, in spans of all partitions; each span is opened once and applied to every projection
-//! that wants it, some (projection, partition) pairs at a time, while the next span is read.
+//! that wants it. Each (projection, partition) pair follows at its own pace, as many at once as there are workers: none
+//! waits for the others at the end of a span, and the next spans are read meanwhile.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+};
 
 use orbit_event_store::{Log, Stored, Vault};
 use orbit_events::{Partition, Partitions};
 use sqlx::PgPool;
 use tokio::{
-    sync::{Semaphore, watch},
+    sync::{Semaphore, mpsc, watch},
     task::JoinSet,
 };
 
@@ -23,6 +30,8 @@ const SPAN: i64 = 20_000;
 const FIRST_SPAN: i64 = 1_000;
 /// Sealed bytes that a span is aimed at: long texts make it shorter.
 const SPAN_BYTES: i64 = 32 * 1024 * 1024;
+/// Spans that wait for whoever is slowest, besides the one it is at: so far the others may be ahead.
+const AHEAD: usize = 1;
 /// How often the head is caught up with before it is left to whoever holds it still.
 const ROUNDS: u32 = 5;
 /// So close behind the head, another round is not worth it.
@@ -119,37 +128,33 @@ impl Fill {
         self.progress.send_modify(|progress| progress.target = upto);
         let due = self.tracks.iter().zip(&targets).filter(|(track, target)| track.course.position() < **target);
         let Some(from) = due.map(|(track, _)| track.course.position()).min() else { return Ok(()) };
-        let mut next = self.read(from, upto).await?;
-        loop {
-            let span = Arc::new(next);
-            self.span = span.next;
-            let following = Reading::begin(self, span.upto, upto);
-            self.apply(&span, &targets).await?;
-            self.progress.send_modify(|progress| progress.position = progress.position.max(span.upto));
-            let Some(following) = following else { return Ok(()) };
-            next = following.wait().await?;
-        }
-    }
-
-    async fn read(&self, after: i64, upto: i64) -> Result<Span, Fault> {
-        Ok(read(&self.log, &self.vault, after, upto, self.span).await?)
-    }
-
-    /// Applies a span, as many pairs at once as there are workers.
-    async fn apply(&mut self, span: &Arc<Span>, targets: &[i64]) -> Result<(), Fault> {
-        let mut running = JoinSet::new();
+        let reached: Arc<[AtomicI64]> = self.tracks.iter().map(|track| track.course.position().into()).collect();
+        let (mut feeds, mut following) = (Vec::new(), JoinSet::new());
         for (place, (track, target)) in self.tracks.drain(..).zip(targets).enumerate() {
-            let (span, workers, target) = (span.clone(), self.workers.clone(), *target);
-            running.spawn(async move {
-                let _worker = workers.acquire_owned().await.expect("the semaphore is never closed");
-                track.take(&span, target).await.map(|(track, facts)| (place, track, facts))
+            let (feed, spans) = mpsc::channel(AHEAD);
+            feeds.push(feed);
+            let (workers, reached, progress) = (self.workers.clone(), reached.clone(), self.progress.clone());
+            following.spawn(async move {
+                let note = |position, facts| {
+                    reached[place].store(position, Ordering::Relaxed);
+                    let all = reached.iter().map(|reached| reached.load(Ordering::Relaxed)).min().unwrap_or(0);
+                    progress.send_modify(|progress| {
+                        progress.position = progress.position.max(all);
+                        progress.facts += facts;
+                    });
+                };
+                track.follow(spans, target, &workers, note).await.map(|track| (place, track))
             });
         }
-        let mut tracks = Vec::with_capacity(targets.len());
-        while let Some(ended) = running.join_next().await {
-            let (place, track, facts) = ended.map_err(RunnerFault::broker("wait for a partition"))??;
-            self.progress.send_modify(|progress| progress.facts += facts);
-            tracks.push((place, track));
+        // In a task of its own: opening payloads keeps a processor busy.
+        let mut feeding = JoinSet::new();
+        feeding.spawn(feed(self.log.clone(), self.vault.clone(), from, upto, self.span, feeds));
+        let mut tracks = Vec::with_capacity(following.len());
+        while let Some(ended) = following.join_next().await {
+            tracks.push(ended.map_err(RunnerFault::broker("wait for a partition"))??);
+        }
+        while let Some(ended) = feeding.join_next().await {
+            self.span = ended.map_err(RunnerFault::broker("wait for the log"))??;
         }
         tracks.sort_by_key(|(place, _)| *place);
         self.tracks = tracks.into_iter().map(|(_, track)| track).collect();
@@ -158,11 +163,26 @@ impl Fill {
 }
 
 impl Track {
-    /// Applies what of a span is its own, up to `target`.
-    async fn take(mut self, span: &Span, target: i64) -> Result<(Self, i64), Fault> {
+    /// Applies what of the spans is its own, up to `target`, and notes after each where it is and how many facts it took.
+    async fn follow(
+        mut self,
+        mut spans: mpsc::Receiver<Arc<Span>>,
+        target: i64,
+        workers: &Semaphore,
+        note: impl Fn(i64, i64),
+    ) -> Result<Self, Fault> {
+        while let Some(span) = spans.recv().await {
+            let _worker = workers.acquire().await.expect("the semaphore is never closed");
+            let facts = self.take(&span, target).await?;
+            note(self.course.position(), facts);
+        }
+        Ok(self)
+    }
+
+    async fn take(&mut self, span: &Span, target: i64) -> Result<i64, Fault> {
         let (from, to) = (self.course.position(), span.upto.min(target));
         if to <= from {
-            return Ok((self, 0));
+            return Ok(0);
         }
         let wanted = |fact: &&Opened| {
             let envelope = envelope(fact);
@@ -174,29 +194,30 @@ impl Track {
         } else {
             self.course.apply(&facts, to).await?;
         }
-        let applied = i64::try_from(facts.len()).unwrap_or(i64::MAX);
-        Ok((self, applied))
+        Ok(i64::try_from(facts.len()).unwrap_or(i64::MAX))
     }
 }
 
-/// The next span on its way, in a task of its own: opening payloads keeps a processor busy.
-struct Reading(JoinSet<Result<Span, RunnerFault>>);
-
-impl Reading {
-    fn begin(fill: &Fill, after: i64, upto: i64) -> Option<Self> {
-        let (log, vault, limit) = (fill.log.clone(), fill.vault.clone(), fill.span);
-        let mut task = JoinSet::new();
-        (after < upto).then(|| {
-            task.spawn(async move { read(&log, &vault, after, upto, limit).await });
-            Self(task)
-        })
+/// Reads span by span and gives each to all that follow; how many facts the next should hold. Ends early when one of them has:
+/// it failed, and says so itself.
+async fn feed(
+    log: Log,
+    vault: Vault,
+    mut from: i64,
+    upto: i64,
+    mut limit: i64,
+    feeds: Vec<mpsc::Sender<Arc<Span>>>,
+) -> Result<i64, RunnerFault> {
+    while from < upto {
+        let span = Arc::new(read(&log, &vault, from, upto, limit).await?);
+        (from, limit) = (span.upto, span.next);
+        for feed in &feeds {
+            if feed.send(span.clone()).await.is_err() {
+                return Ok(limit);
+            }
+        }
     }
-
-    async fn wait(mut self) -> Result<Span, Fault> {
-        let attempt = "wait for a span of the log";
-        let ended = self.0.join_next().await.ok_or_else(|| RunnerFault::broker(attempt)("nothing was being read"))?;
-        Ok(ended.map_err(RunnerFault::broker(attempt))??)
-    }
+    Ok(limit)
 }
 
 async fn read(log: &Log, vault: &Vault, after: i64, upto: i64, limit: i64) -> Result<Span, RunnerFault> {

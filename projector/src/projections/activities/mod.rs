@@ -46,7 +46,7 @@ async fn tell(connection: &mut PgConnection, facts: &[&Recorded], tables: Tables
         Tables::Serving => insert(connection, &rows).await?,
         Tables::Fresh => copy(connection, &rows).await?,
     }
-    subjects.store(connection).await?;
+    subjects.store(connection, tables).await?;
     if !erased.is_empty() {
         strip(connection, &rows::ids(&erased)).await?;
         subjects::erase(connection, &erased).await?;

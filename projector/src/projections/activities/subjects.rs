@@ -11,8 +11,11 @@ use super::{
     sentences::{self, Names},
 };
 use crate::{
-    projection::ApplyFault,
-    projections::rows::{self, Gone, column},
+    projection::{ApplyFault, Tables},
+    projections::{
+        copy,
+        rows::{self, Gone, column},
+    },
 };
 
 /// The names that a batch of facts needs and gives.
@@ -26,6 +29,8 @@ struct Subject {
     user_id: Uuid,
     label: String,
     version: i64,
+    /// Whether it began with these facts.
+    is_new: bool,
     changed: bool,
 }
 
@@ -61,7 +66,7 @@ impl Subjects {
                 subjects.erased.insert(row.user_id);
                 continue;
             };
-            let subject = Subject { user_id: row.user_id, label, version: row.version, changed: false };
+            let subject = Subject { user_id: row.user_id, label, version: row.version, is_new: false, changed: false };
             subjects.known.insert(row.entity_id, subject);
         }
         Ok(subjects)
@@ -70,12 +75,14 @@ impl Subjects {
     /// Takes note of the name that a fact gives.
     pub fn learn(&mut self, envelope: &Envelope, event: &Event) {
         let Some(name) = sentences::name_given(event) else { return };
-        let known = self.known.get(&envelope.stream_id).map_or(0, |subject| subject.version);
-        if envelope.version > known {
+        let known = self.known.get(&envelope.stream_id);
+        let is_new = known.map_or(envelope.version == 1, |subject| subject.is_new);
+        if envelope.version > known.map_or(0, |subject| subject.version) {
             let subject = Subject {
                 user_id: envelope.user_id.0,
                 label: sentences::cut(name),
                 version: envelope.version,
+                is_new,
                 changed: true,
             };
             self.known.insert(envelope.stream_id, subject);
@@ -83,27 +90,45 @@ impl Subjects {
     }
 
     /// Writes the names that were new.
-    pub async fn store(&self, connection: &mut PgConnection) -> Result<(), ApplyFault> {
+    pub async fn store(&self, connection: &mut PgConnection, tables: Tables) -> Result<(), ApplyFault> {
         let changed = |(_, subject): &(&Uuid, &Subject)| subject.changed && !self.erased.contains(&subject.user_id);
-        let rows: Vec<(&Uuid, &Subject)> = self.known.iter().filter(changed).collect();
-        if rows.is_empty() {
-            return Ok(());
-        }
-        sqlx::query!(
-            "INSERT INTO activity_subjects AS s (entity_id, user_id, label, version)
-             SELECT unnest($1::uuid[]), unnest($2::uuid[]), unnest($3::text[]), unnest($4::bigint[])
-             ON CONFLICT (entity_id) DO UPDATE SET label = excluded.label, version = excluded.version
-                 WHERE s.version < excluded.version",
-            &column(&rows, |(id, _)| **id),
-            &column(&rows, |(_, subject)| subject.user_id),
-            &column(&rows, |(_, subject)| &*subject.label) as &[&str],
-            &column(&rows, |(_, subject)| subject.version),
-        )
-        .execute(connection)
-        .await
-        .map_err(ApplyFault::database("write what things are called"))?;
-        Ok(())
+        let is_copied = |(_, subject): &(&Uuid, &Subject)| tables == Tables::Fresh && subject.is_new;
+        let (new, others): (Vec<_>, Vec<_>) = self.known.iter().filter(changed).partition(is_copied);
+        copy(connection, &new).await?;
+        write(connection, &others).await
     }
+}
+
+/// Writes names of what has none in these tables.
+async fn copy(connection: &mut PgConnection, rows: &[(&Uuid, &Subject)]) -> Result<(), ApplyFault> {
+    let statement = "COPY activity_subjects (entity_id, user_id, label, version) FROM STDIN BINARY";
+    copy::write(connection, statement, "fill in what things are called", rows, |(id, subject), fields| {
+        fields.put(**id)?;
+        fields.put(subject.user_id)?;
+        fields.put(&*subject.label)?;
+        fields.put(subject.version)
+    })
+    .await
+}
+
+async fn write(connection: &mut PgConnection, rows: &[(&Uuid, &Subject)]) -> Result<(), ApplyFault> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "INSERT INTO activity_subjects AS s (entity_id, user_id, label, version)
+         SELECT unnest($1::uuid[]), unnest($2::uuid[]), unnest($3::text[]), unnest($4::bigint[])
+         ON CONFLICT (entity_id) DO UPDATE SET label = excluded.label, version = excluded.version
+             WHERE s.version < excluded.version",
+        &column(rows, |(id, _)| **id),
+        &column(rows, |(_, subject)| subject.user_id),
+        &column(rows, |(_, subject)| &*subject.label) as &[&str],
+        &column(rows, |(_, subject)| subject.version),
+    )
+    .execute(connection)
+    .await
+    .map_err(ApplyFault::database("write what things are called"))?;
+    Ok(())
 }
 
 /// Forgets what erased users called things, and remembers that they were erased.

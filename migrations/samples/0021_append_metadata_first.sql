@@ -1,1 +1,0 @@
--- Replaces a function; no rows of its own.

@@ -190,7 +190,7 @@ async fn a_search_finds_what_the_words_of_a_query_ask_for_and_nothing_else() {
 }
 
 fn encoded(query: &str) -> String {
-    query.bytes().map(|byte| format!("%{byte:02X}")).collect()
+    query.bytes().fold(String::new(), |encoded, byte| encoded + &format!("%{byte:02X}"))
 }
 
 /// The filter is made without the database; what the database calls a word has to pass it whatever it is.
@@ -246,7 +246,7 @@ async fn the_filter_lets_every_word_pass_that_the_database_sees() {
         usize::try_from(seed >> 33).unwrap() % upto
     };
     let texts: Vec<String> = (0..2_000)
-        .map(|_| (0..1 + pick(8)).map(|_| [PIECES[pick(PIECES.len())], ["", " "][pick(2)]].concat()).collect())
+        .map(|_| (0..=pick(8)).map(|_| [PIECES[pick(PIECES.len())], ["", " "][pick(2)]].concat()).collect())
         .collect();
     let words: Vec<(i64, String)> = sqlx::query_as(
         "SELECT t.at, quote_literal(w.lexeme) FROM unnest($1::text[]) WITH ORDINALITY AS t (text, at),

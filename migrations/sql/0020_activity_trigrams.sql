@@ -1,5 +1,5 @@
 -- Words of activities were looked for in one index over everybody's: a word that is common was found with all other users
--- too, and to build the index was a third of a rebuild. Now the index by position carries a filter of 128 bits, which stops
+-- too, and no other index took a rebuild as long. Now the index by position carries a filter of 128 bits, which stops
 -- most of a user's activities that lack a word before they are looked at.
 
 -- Of what is there already the filter stops nothing: all its bits are set.

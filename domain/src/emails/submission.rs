@@ -163,7 +163,8 @@ impl Standing {
     }
 }
 
-/// What can be asked of a submission. Ids in commands were looked up by the caller.
+/// What can be asked of a submission. Ids in commands were looked up by the caller. What came of a try names the try, the
+/// first of which is 1: whoever looked for what became of a lost one may be late, and says nothing of the one after it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
     /// Send this, but not yet.
@@ -179,11 +180,15 @@ pub enum Command {
     Reschedule(DateTime<Utc>),
     /// It is about to be sent.
     Begin {
+        /// Which try this will be.
+        attempt: u32,
         /// When it is lost, if nothing was heard of it.
         lease_until: DateTime<Utc>,
     },
     /// It could not be sent yet. Tried often enough, that is the end of it.
     Defer {
+        /// Which try.
+        attempt: u32,
         /// Why.
         reason: Reason,
         /// What the server said for good.
@@ -191,6 +196,8 @@ pub enum Command {
     },
     /// The server took it, or there is a copy among what was sent, which tells that it did for all it was shown to.
     Sent {
+        /// Which try.
+        attempt: u32,
         /// What the server said about each recipient.
         recipients: Vec<Recipient>,
         /// Whether this is known from the copy.
@@ -198,6 +205,8 @@ pub enum Command {
     },
     /// The server refused it for good.
     Fail {
+        /// Which try.
+        attempt: u32,
         /// Why.
         reason: Reason,
         /// What the server said about each recipient.
@@ -205,6 +214,8 @@ pub enum Command {
     },
     /// Nobody knows whether the server took it.
     Uncertain {
+        /// Which try.
+        attempt: u32,
         /// What is known, as a sentence.
         detail: String,
     },
@@ -251,6 +262,7 @@ rejections! {
     NotDue = "submission_not_due", Conflict, "the message is not to be sent yet";
     NotUnderWay = "submission_not_under_way", Conflict, "the message is not being sent";
     UnderWay = "submission_under_way", Conflict, "the message is being sent right now";
+    OtherTry = "submission_other_try", Conflict, "the message was tried again meanwhile";
     Over = "submission_over", Conflict, "the message is not waiting to be sent any more";
 }
 

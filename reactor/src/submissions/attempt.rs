@@ -16,6 +16,7 @@ use orbit_domain::{
 };
 use orbit_events::{
     ConnectionId, UserId,
+    emails::Recipient,
     users::connection::{Kind, Settings},
 };
 use uuid::Uuid;
@@ -26,10 +27,11 @@ use crate::servers;
 /// How long before its lease ends sending is given up: what is recorded after it could come too late.
 const MARGIN: Duration = Duration::from_mins(1);
 
-/// Whose message it is, and what is known of it.
+/// Whose message it is, which try of it this is, and what was known of it before.
 struct Job {
     id: Uuid,
     user: UserId,
+    attempt: u32,
     sheet: Sheet,
 }
 
@@ -51,7 +53,16 @@ impl Sender {
         if standing.due_at().is_none_or(|at| at > now) {
             return Ok(());
         }
-        let job = Job { id, user: found.user_id, sheet: sheet.clone() };
+        let attempt = match standing {
+            Standing::Attempting { .. } => sheet.attempts,
+            Standing::Held { .. }
+            | Standing::Deferred { .. }
+            | Standing::Sent { .. }
+            | Standing::Failed { .. }
+            | Standing::Uncertain { .. }
+            | Standing::Cancelled => sheet.next_attempt(),
+        };
+        let job = Job { id, user: found.user_id, attempt, sheet: sheet.clone() };
         // One that names no account never gets here; should it, it fails as one whose account is gone.
         let account = job.sheet.content.connection_id.unwrap_or(ConnectionId(Uuid::nil()));
         let Some(_taken) = self.take(account) else { return Ok(()) };
@@ -71,7 +82,8 @@ impl Sender {
 
     async fn begin(&self, job: &Job, account: ConnectionId) -> Result<(), Fault> {
         // Before the server hears of it: whoever does not get this recorded does not send.
-        self.record(job.user, job.id, Command::Begin { lease_until: self.now() + self.lease() }).await?;
+        let (attempt, lease_until) = (job.attempt, self.now() + self.lease());
+        self.record(job.user, job.id, Command::Begin { attempt, lease_until }).await?;
         metrics::counter!("orbit_submission_attempts_total").increment(1);
         let Some(account) = self.account(job.user, account).await? else {
             let detail = "The account that it was to be sent through is not connected any more.".to_owned();
@@ -114,7 +126,7 @@ impl Sender {
         let recipients = results::finals(delivery, found);
         match results::open(delivery, found) {
             Some(reason) => self.defer(job, reason, recipients).await?,
-            None => self.end(job, "sent", Command::Sent { recipients, found_in_sent: found }).await?,
+            None => self.sent(job, recipients, found).await?,
         }
         self.lay_soon(job.id).await;
         Ok(())
@@ -124,7 +136,7 @@ impl Sender {
     async fn resolve(&self, job: &Job, account: Option<&Account>, attempt: Option<&Delivery>) -> Result<(), Fault> {
         let uncertain = |why: &str| {
             let detail = format!("The server may have taken the message, but did not say so. {why}");
-            self.end(job, "uncertain", Command::Uncertain { detail })
+            self.end(job, "uncertain", Command::Uncertain { attempt: job.attempt, detail })
         };
         // A copy of an earlier attempt, which went to others, would tell nothing of this one.
         let was_sent_before = job.sheet.results.iter().any(|result| result.accepted);
@@ -142,7 +154,7 @@ impl Sender {
                 if let Some(delivery) = attempt {
                     return self.settle(job, delivery, true).await;
                 }
-                self.end(job, "sent", Command::Sent { recipients: vec![], found_in_sent: true }).await?;
+                self.sent(job, vec![], true).await?;
                 self.lay_soon(job.id).await;
                 Ok(())
             }
@@ -161,22 +173,16 @@ impl Sender {
         TimeDelta::from_std(self.pace.lease).unwrap_or(TimeDelta::MAX)
     }
 
-    async fn defer(
-        &self,
-        job: &Job,
-        reason: Reason,
-        recipients: Vec<orbit_events::emails::Recipient>,
-    ) -> Result<(), Fault> {
-        self.end(job, "deferred", Command::Defer { reason, recipients }).await
+    async fn sent(&self, job: &Job, recipients: Vec<Recipient>, found_in_sent: bool) -> Result<(), Fault> {
+        self.end(job, "sent", Command::Sent { attempt: job.attempt, recipients, found_in_sent }).await
     }
 
-    async fn fail(
-        &self,
-        job: &Job,
-        reason: Reason,
-        recipients: Vec<orbit_events::emails::Recipient>,
-    ) -> Result<(), Fault> {
-        self.end(job, "failed", Command::Fail { reason, recipients }).await
+    async fn defer(&self, job: &Job, reason: Reason, recipients: Vec<Recipient>) -> Result<(), Fault> {
+        self.end(job, "deferred", Command::Defer { attempt: job.attempt, reason, recipients }).await
+    }
+
+    async fn fail(&self, job: &Job, reason: Reason, recipients: Vec<Recipient>) -> Result<(), Fault> {
+        self.end(job, "failed", Command::Fail { attempt: job.attempt, reason, recipients }).await
     }
 
     async fn end(&self, job: &Job, outcome: &'static str, command: Command) -> Result<(), Fault> {

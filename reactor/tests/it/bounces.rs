@@ -83,8 +83,8 @@ impl Mailbox {
     async fn sent(&self, message_id: &str) -> Uuid {
         let id = self.submit(message_id).await;
         let lease_until = self.store.clock().now() + TimeDelta::days(2);
-        self.submission(id, Command::Begin { lease_until }).await;
-        self.submission(id, Command::Sent { recipients: vec![], found_in_sent: false }).await;
+        self.submission(id, Command::Begin { attempt: 1, lease_until }).await;
+        self.submission(id, Command::Sent { attempt: 1, recipients: vec![], found_in_sent: false }).await;
         id
     }
 

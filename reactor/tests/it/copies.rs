@@ -174,8 +174,8 @@ async fn whoever_died_right_after_sending_leaves_an_email_and_a_copy() {
     let lease_until = now + TimeDelta::minutes(12);
     let owed = sqlx::query(owed).bind(id).bind(office.user.0).bind(now).bind(lease_until);
     owed.execute(office.world.database.pool()).await.unwrap();
-    office.decide::<Submission>(id, submission::Command::Begin { lease_until }).await;
-    let sent = submission::Command::Sent { recipients: vec![], found_in_sent: false };
+    office.decide::<Submission>(id, submission::Command::Begin { attempt: 1, lease_until }).await;
+    let sent = submission::Command::Sent { attempt: 1, recipients: vec![], found_in_sent: false };
     office.decide::<Submission>(id, sent).await;
     office.reactor(&office.life);
     office.leases_end();

@@ -122,7 +122,7 @@ async fn what_a_dead_process_was_sending_is_looked_for_and_two_reactors_send_it_
     // One that died with the message under way, whether before or after the server took it.
     let id = office.submit(&["bob"]).await;
     let lease_until = office.world.clock.now() + TimeDelta::minutes(12);
-    office.decide::<Submission>(id, submission::Command::Begin { lease_until }).await;
+    office.decide::<Submission>(id, submission::Command::Begin { attempt: 1, lease_until }).await;
     office.world.clock.set(lease_until);
     office.reactor(&office.life);
     office.reactor(&office.life);

@@ -18,9 +18,9 @@ use super::{decide, submission, user};
 use crate::common::{Api, Call, start};
 
 /// The reactor's part: it is about to be sent.
-async fn begin(api: &Api, of: &crate::common::Session, id: &str) {
+async fn begin(api: &Api, of: &crate::common::Session, id: &str, attempt: u32) {
     let lease_until = api.clock.now() + TimeDelta::minutes(10);
-    decide::<Submission>(api, of, id.parse().unwrap(), Command::Begin { lease_until }).await;
+    decide::<Submission>(api, of, id.parse().unwrap(), Command::Begin { attempt, lease_until }).await;
 }
 
 fn reason() -> Reason {
@@ -67,29 +67,30 @@ async fn what_is_being_sent_is_left_alone_and_what_failed_is_tried_again() {
     let ask = |verb: &str| api.post(&format!("/emails/submissions/{id}/{verb}")).by(&ada);
     let stream: Uuid = id.parse().unwrap();
     api.advance(TimeDelta::minutes(1));
-    begin(&api, &ada, &id).await;
+    begin(&api, &ada, &id, 1).await;
     ask("cancel").send().await.refused(409, "submission_under_way");
     ask("retry").send().await.refused(409, "submission_under_way");
     let body = json!({ "send_at": start() + TimeDelta::days(1) });
     ask("reschedule").json(&body).send().await.refused(409, "submission_under_way");
-    decide::<Submission>(&api, &ada, stream, Command::Fail { reason: reason(), recipients: vec![] }).await;
+    decide::<Submission>(&api, &ada, stream, Command::Fail { attempt: 1, reason: reason(), recipients: vec![] }).await;
     ask("cancel").send().await.refused(409, "submission_over");
     let again = ask("retry").send().await.expect(200).body;
     assert_eq!((&again["status"], &again["attempts"]), (&json!("held"), &json!(1)));
     assert_eq!(again["hold_until"], json!(api.clock.now()));
-    begin(&api, &ada, &id).await;
-    decide::<Submission>(&api, &ada, stream, Command::Defer { reason: reason(), recipients: vec![] }).await;
+    begin(&api, &ada, &id, 2).await;
+    decide::<Submission>(&api, &ada, stream, Command::Defer { attempt: 2, reason: reason(), recipients: vec![] }).await;
     let deferred = api.post(&format!("/emails/submissions/{id}/retry?dry_run=true")).by(&ada).send().await.expect(200);
     assert_eq!(deferred.body["facts"][0]["type"], "submissions.held");
     ask("retry").send().await.expect(200);
-    begin(&api, &ada, &id).await;
-    decide::<Submission>(&api, &ada, stream, Command::Uncertain { detail: "It was cut short.".to_owned() }).await;
+    begin(&api, &ada, &id, 3).await;
+    let uncertain = Command::Uncertain { attempt: 3, detail: "It was cut short.".to_owned() };
+    decide::<Submission>(&api, &ada, stream, uncertain).await;
     let uncertain = ask("retry").send().await.expect(200).body;
     assert_eq!((&uncertain["status"], &uncertain["failure_code"]), (&json!("held"), &Value::Null));
-    begin(&api, &ada, &id).await;
+    begin(&api, &ada, &id, 4).await;
     let recipients =
         vec![Recipient { email: "grace@example.org".to_owned(), accepted: true, code: Some(250), detail: None }];
-    decide::<Submission>(&api, &ada, stream, Command::Sent { recipients, found_in_sent: false }).await;
+    decide::<Submission>(&api, &ada, stream, Command::Sent { attempt: 4, recipients, found_in_sent: false }).await;
     for verb in ["cancel", "retry"] {
         ask(verb).send().await.refused(409, "submission_over");
     }
@@ -127,7 +128,7 @@ async fn race_to_begin(api: &Api, of: &crate::common::Session, id: Uuid) -> Begu
         },
     };
     let decide = |unit: Unit| async move {
-        let command = Command::Begin { lease_until: now + TimeDelta::minutes(10) };
+        let command = Command::Begin { attempt: 1, lease_until: now + TimeDelta::minutes(10) };
         unit.decide::<Submission>(id, command).await.map(|_| ()).map_err(|refused| match refused {
             Refused::Rejected(_) => No::Rejected,
             Refused::Fault(fault) => fault.into(),

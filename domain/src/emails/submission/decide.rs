@@ -23,23 +23,25 @@ pub(super) fn decide(state: &State, command: Command, context: &Context) -> Fact
     match command {
         Command::Submit { submit, until, scheduled } => submission(state, *submit, Held { until, scheduled }, context),
         Command::Reschedule(until) => rescheduling(state, until, context.now),
-        Command::Begin { lease_until } => beginning(state, lease_until, context.now),
-        Command::Defer { reason, recipients } => {
-            Ok(vec![deferral(under_way(state)?, &reason, recipients, context.now)])
+        Command::Begin { attempt, lease_until } => beginning(state, attempt, lease_until, context.now),
+        Command::Defer { attempt, reason, recipients } => {
+            Ok(vec![deferral(under_way(state, attempt)?, &reason, recipients, context.now)])
         }
-        Command::Sent { recipients, found_in_sent } => sending(state, recipients, found_in_sent, context.now),
-        Command::Fail { reason, recipients } => {
+        Command::Sent { attempt, recipients, found_in_sent } => {
+            sending(state, attempt, recipients, found_in_sent, context.now)
+        }
+        Command::Fail { attempt, reason, recipients } => {
             if let Some((_, Standing::Failed { .. })) = state.wanted() {
                 return Ok(vec![]);
             }
-            let recipients = refused(under_way(state)?, recipients, &reason);
+            let recipients = refused(under_way(state, attempt)?, recipients, &reason);
             Ok(vec![conclusion(recipients, &reason, context.now)])
         }
-        Command::Uncertain { detail } => {
+        Command::Uncertain { attempt, detail } => {
             if let Some((_, Standing::Uncertain { .. })) = state.wanted() {
                 return Ok(vec![]);
             }
-            under_way(state).map(|_| vec![Uncertain { detail: cut(&detail, DETAIL) }.into()])
+            under_way(state, attempt).map(|_| vec![Uncertain { detail: cut(&detail, DETAIL) }.into()])
         }
         Command::Bounce { email_id, recipients } => bounce(state, email_id, recipients),
         Command::Cancel => cancellation(state),
@@ -102,13 +104,15 @@ fn rescheduling(state: &State, until: DateTime<Utc>, now: DateTime<Utc>) -> Fact
     }
 }
 
-fn beginning(state: &State, lease_until: DateTime<Utc>, now: DateTime<Utc>) -> Facts {
+fn beginning(state: &State, attempt: u32, lease_until: DateTime<Utc>, now: DateTime<Utc>) -> Facts {
     let (sheet, standing) = wanted(state)?;
     match standing {
         Standing::Held { until, .. } | Standing::Deferred { until, .. } if *until > now => Err(Rejection::NotDue),
-        Standing::Held { .. } | Standing::Deferred { .. } => {
-            Ok(vec![Attempted { attempt: sheet.attempts.saturating_add(1), lease_until }.into()])
+        // Somebody tried it since, and who has got it may be known now.
+        Standing::Held { .. } | Standing::Deferred { .. } if attempt != sheet.next_attempt() => {
+            Err(Rejection::OtherTry)
         }
+        Standing::Held { .. } | Standing::Deferred { .. } => Ok(vec![Attempted { attempt, lease_until }.into()]),
         Standing::Attempting { .. } => Err(Rejection::UnderWay),
         Standing::Sent { .. } | Standing::Failed { .. } | Standing::Uncertain { .. } | Standing::Cancelled => {
             Err(Rejection::Over)
@@ -116,10 +120,11 @@ fn beginning(state: &State, lease_until: DateTime<Utc>, now: DateTime<Utc>) -> F
     }
 }
 
-fn under_way(state: &State) -> Result<&Sheet, Rejection> {
+/// The message, if it is this try of it that is under way.
+fn under_way(state: &State, attempt: u32) -> Result<&Sheet, Rejection> {
     let (sheet, standing) = wanted(state)?;
     match standing {
-        Standing::Attempting { .. } => Ok(sheet),
+        Standing::Attempting { .. } => of_try(sheet, attempt),
         Standing::Held { .. }
         | Standing::Deferred { .. }
         | Standing::Sent { .. }
@@ -127,6 +132,10 @@ fn under_way(state: &State) -> Result<&Sheet, Rejection> {
         | Standing::Uncertain { .. }
         | Standing::Cancelled => Err(Rejection::NotUnderWay),
     }
+}
+
+fn of_try(sheet: &Sheet, attempt: u32) -> Result<&Sheet, Rejection> {
+    if sheet.attempts == attempt { Ok(sheet) } else { Err(Rejection::OtherTry) }
 }
 
 fn deferral(sheet: &Sheet, reason: &Reason, recipients: Vec<Recipient>, now: DateTime<Utc>) -> Event {
@@ -140,10 +149,10 @@ fn deferral(sheet: &Sheet, reason: &Reason, recipients: Vec<Recipient>, now: Dat
     Deferred { until, code, detail: cut(&detail, DETAIL), recipients: results }.into()
 }
 
-fn sending(state: &State, recipients: Vec<Recipient>, found_in_sent: bool, now: DateTime<Utc>) -> Facts {
+fn sending(state: &State, attempt: u32, recipients: Vec<Recipient>, found_in_sent: bool, now: DateTime<Utc>) -> Facts {
     let sheet = match wanted(state)? {
         (_, Standing::Sent { .. }) => return Ok(vec![]),
-        (sheet, Standing::Uncertain { .. }) => sheet,
+        (sheet, Standing::Uncertain { .. }) => of_try(sheet, attempt)?,
         (
             _,
             Standing::Held { .. }
@@ -151,7 +160,7 @@ fn sending(state: &State, recipients: Vec<Recipient>, found_in_sent: bool, now: 
             | Standing::Deferred { .. }
             | Standing::Failed { .. }
             | Standing::Cancelled,
-        ) => under_way(state)?,
+        ) => under_way(state, attempt)?,
     };
     let recipients = complete(sheet, recipients, true, None);
     if recipients.iter().any(|recipient| recipient.accepted) {

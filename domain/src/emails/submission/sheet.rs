@@ -78,6 +78,11 @@ impl Sheet {
         self.recipients().into_iter().filter(|email| !decided.contains(&email.to_lowercase())).collect()
     }
 
+    /// Which try the next one is.
+    pub fn next_attempt(&self) -> u32 {
+        self.attempts.saturating_add(1)
+    }
+
     /// What was known about recipients, and now these results too. That somebody has got it holds whatever is said
     /// later; what is said about others than the recipients is nothing to us.
     pub(super) fn with_results(&self, results: &[Recipient]) -> Vec<Recipient> {

@@ -95,7 +95,11 @@ fn under_way(since: impl IntoIterator<Item = Event>) -> Given<Submission> {
 }
 
 fn begin() -> Command {
-    Command::Begin { lease_until: later(600) }
+    begin_try(1)
+}
+
+fn begin_try(attempt: u32) -> Command {
+    Command::Begin { attempt, lease_until: later(600) }
 }
 
 fn accepted(email: &str) -> Recipient {
@@ -111,7 +115,11 @@ fn reason() -> Reason {
 }
 
 fn defer(recipients: Vec<Recipient>) -> Command {
-    Command::Defer { reason: reason(), recipients }
+    defer_try(1, recipients)
+}
+
+fn defer_try(attempt: u32, recipients: Vec<Recipient>) -> Command {
+    Command::Defer { attempt, reason: reason(), recipients }
 }
 
 fn sent(recipients: Vec<Recipient>) -> Event {
@@ -170,18 +178,27 @@ fn command() -> impl Strategy<Value = Command> {
         let content = Content { subject: subject.into(), ..content() };
         Command::Submit { submit: Box::new(Submit { content, ..message() }), until, scheduled }
     });
-    let defer = (why.clone(), results()).prop_map(|(reason, recipients)| Command::Defer { reason, recipients });
-    let fail = (why, results()).prop_map(|(reason, recipients)| Command::Fail { reason, recipients });
+    let attempt = 1..4_u32;
+    let defer = (attempt.clone(), why.clone(), results()).prop_map(|(attempt, reason, recipients)| Command::Defer {
+        attempt,
+        reason,
+        recipients,
+    });
+    let fail = (attempt.clone(), why, results()).prop_map(|(attempt, reason, recipients)| Command::Fail {
+        attempt,
+        reason,
+        recipients,
+    });
     prop_oneof![
         3 => Just(submit()),
         1 => new,
         1 => moment.clone().prop_map(Command::Reschedule),
-        6 => moment.prop_map(|lease_until| Command::Begin { lease_until }),
+        6 => (attempt.clone(), moment).prop_map(|(attempt, lease_until)| Command::Begin { attempt, lease_until }),
         2 => defer,
         1 => fail,
-        1 => (results(), any::<bool>())
-            .prop_map(|(recipients, found_in_sent)| Command::Sent { recipients, found_in_sent }),
-        1 => text().prop_map(|detail| Command::Uncertain { detail }),
+        1 => (attempt.clone(), results(), any::<bool>())
+            .prop_map(|(attempt, recipients, found_in_sent)| Command::Sent { attempt, recipients, found_in_sent }),
+        1 => (attempt, text()).prop_map(|(attempt, detail)| Command::Uncertain { attempt, detail }),
         1 => (report, reported()).prop_map(|(email_id, recipients)| Command::Bounce { email_id, recipients }),
         1 => Just(Command::Cancel),
         2 => Just(Command::Retry),
@@ -190,13 +207,31 @@ fn command() -> impl Strategy<Value = Command> {
 
 laws!(Submission, command(), absent: State::Absent);
 
+/// The command about the try that is next or under way, as whoever has just looked says it.
+fn in_turn(command: Command, state: &State) -> Command {
+    let Some(sheet) = state.sheet() else { return command };
+    match command {
+        Command::Begin { lease_until, .. } => Command::Begin { attempt: sheet.next_attempt(), lease_until },
+        Command::Defer { reason, recipients, .. } => Command::Defer { attempt: sheet.attempts, reason, recipients },
+        Command::Fail { reason, recipients, .. } => Command::Fail { attempt: sheet.attempts, reason, recipients },
+        Command::Sent { recipients, found_in_sent, .. } => {
+            Command::Sent { attempt: sheet.attempts, recipients, found_in_sent }
+        }
+        Command::Uncertain { detail, .. } => Command::Uncertain { attempt: sheet.attempts, detail },
+        other => other,
+    }
+}
+
 proptest! {
     /// Whatever happens, somebody who has got the message is never in an envelope again.
     #[test]
-    fn who_has_got_it_does_not_get_it_again(commands in prop::collection::vec(command(), 0..40)) {
+    fn who_has_got_it_does_not_get_it_again(
+        commands in prop::collection::vec((command(), prop::bool::weighted(0.8)), 0..40),
+    ) {
         let mut state = State::Absent;
         let mut got: HashSet<String> = HashSet::new();
-        for (step, command) in (0..).zip(commands) {
+        for (step, (command, is_in_turn)) in (0..).zip(commands) {
+            let command = if is_in_turn { in_turn(command, &state) } else { command };
             let context = Context { now: now() + TimeDelta::days(step), ..context() };
             for fact in Submission::decide(&state, command, &context).unwrap_or_default() {
                 state = Submission::evolve(state, &fact);

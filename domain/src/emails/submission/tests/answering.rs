@@ -9,13 +9,13 @@ fn with(email: &str, is_accepted: bool) -> Recipient {
 #[test]
 fn a_message_is_sent_to_those_whom_the_server_took_it_for() {
     let recipients = vec![accepted("ada@example.org"), refused("b@example.org")];
-    let taken = Command::Sent { recipients: recipients.clone(), found_in_sent: false };
+    let taken = Command::Sent { attempt: 1, recipients: recipients.clone(), found_in_sent: false };
     under_way([]).when(taken.clone()).then([sent(recipients)]).when(taken).then_nothing();
 }
 
 #[test]
 fn a_copy_among_what_was_sent_tells_that_everybody_got_it() {
-    let found = || Command::Sent { recipients: vec![], found_in_sent: true };
+    let found = || Command::Sent { attempt: 1, recipients: vec![], found_in_sent: true };
     let all = vec![with("ada@example.org", true), with("b@example.org", true)];
     let sent = || Event::from(Sent { sent_at: now(), recipients: all.clone(), found_in_sent: true });
     under_way([]).when(found()).then([sent()]);
@@ -25,7 +25,7 @@ fn a_copy_among_what_was_sent_tells_that_everybody_got_it() {
 #[test]
 fn a_message_that_was_taken_for_nobody_was_not_sent() {
     let recipients = vec![refused("ada@example.org"), refused("b@example.org")];
-    let command = Command::Sent { recipients: recipients.clone(), found_in_sent: false };
+    let command = Command::Sent { attempt: 1, recipients: recipients.clone(), found_in_sent: false };
     let (code, detail) = ("refused".to_owned(), "The server refused every recipient.".to_owned());
     under_way([]).when(command).then([DeliveryFailed { code, detail, recipients }.into()]);
 }
@@ -33,7 +33,7 @@ fn a_message_that_was_taken_for_nobody_was_not_sent() {
 #[test]
 fn what_the_server_said_is_kept_as_one_short_line() {
     let reason = Reason { code: "refused".into(), detail: format!("550 no\r\n\0{}", "x".repeat(999)) };
-    let outcome = under_way([]).when(Command::Fail { reason, recipients: vec![] });
+    let outcome = under_way([]).when(Command::Fail { attempt: 1, reason, recipients: vec![] });
     let detail = format!("550 no  {}", "x".repeat(292));
     let recipients = ["ada@example.org", "b@example.org"]
         .map(|email| Recipient { detail: Some(detail.clone()), ..with(email, false) });
@@ -43,7 +43,7 @@ fn what_the_server_said_is_kept_as_one_short_line() {
 
 #[test]
 fn nobody_knows_once_and_then_the_user_decides() {
-    let lost = || Command::Uncertain { detail: "Cut.".into() };
+    let lost = || Command::Uncertain { attempt: 1, detail: "Cut.".into() };
     under_way([]).when(lost()).then([uncertain()]).when(lost()).then_nothing();
     under_way([uncertain()]).when(Command::Retry).then([held(0, false)]);
     under_way([uncertain()]).when(Command::Cancel).then([cancelled()]);

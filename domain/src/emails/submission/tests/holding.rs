@@ -76,7 +76,7 @@ fn a_cancelled_message_is_never_sent() {
 #[test]
 fn a_message_that_never_was_is_not_found() {
     let bounce = Command::Bounce { email_id: EmailId(Uuid::nil()), recipients: vec![] };
-    let found = Command::Sent { recipients: vec![], found_in_sent: true };
+    let found = Command::Sent { attempt: 1, recipients: vec![], found_in_sent: true };
     let reschedule = Command::Reschedule(later(9));
     for command in [begin(), defer(vec![]), found, bounce, Command::Cancel, Command::Retry, reschedule] {
         given::<Submission>([]).when(command).then_rejected(Rejection::NotFound);

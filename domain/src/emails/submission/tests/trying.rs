@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn sending_is_recorded_before_it_begins_and_begins_once() {
-    a_submission([]).when_in(begin(), &at(10)).then([attempted(1)]).when_in(begin(), &at(700)).then_rejected(
+    a_submission([]).when_in(begin(), &at(10)).then([attempted(1)]).when_in(begin_try(2), &at(700)).then_rejected(
         // Even when the lease is over: first somebody looks what became of it.
         Rejection::UnderWay,
     );
@@ -14,9 +14,9 @@ fn sending_is_recorded_before_it_begins_and_begins_once() {
 fn only_what_is_under_way_has_an_outcome() {
     let outcomes = [
         defer(vec![]),
-        Command::Fail { reason: reason(), recipients: vec![] },
-        Command::Sent { recipients: vec![], found_in_sent: false },
-        Command::Uncertain { detail: "Cut.".into() },
+        Command::Fail { attempt: 1, reason: reason(), recipients: vec![] },
+        Command::Sent { attempt: 1, recipients: vec![], found_in_sent: false },
+        Command::Uncertain { attempt: 1, detail: "Cut.".into() },
     ];
     for outcome in outcomes {
         a_submission([]).when(outcome.clone()).then_rejected(Rejection::NotUnderWay);
@@ -29,13 +29,40 @@ fn what_could_not_be_sent_yet_is_tried_again_later() {
     under_way([])
         .when(defer(vec![]))
         .then([deferred(later(60), vec![])])
-        .when_in(begin(), &at(59))
+        .when_in(begin_try(2), &at(59))
         .then_rejected(Rejection::NotDue);
     under_way([deferred(later(60), vec![])])
-        .when_in(begin(), &at(60))
+        .when_in(begin_try(2), &at(60))
         .then([attempted(2)])
-        .when(defer(vec![]))
+        .when(defer_try(2, vec![]))
         .then([deferred(later(120), vec![])]);
+}
+
+#[test]
+fn who_comes_late_with_what_became_of_a_try_says_nothing_of_the_next() {
+    let recipients = Vec::new;
+    let late = [
+        defer(vec![]),
+        Command::Fail { attempt: 1, reason: reason(), recipients: recipients() },
+        Command::Sent { attempt: 1, recipients: recipients(), found_in_sent: true },
+        Command::Uncertain { attempt: 1, detail: "Cut.".into() },
+    ];
+    for outcome in late {
+        let second = || under_way([deferred(later(60), vec![]), attempted(2)]);
+        second().when(outcome.clone()).then_rejected(Rejection::OtherTry);
+    }
+    // Nor does a copy of the first, found when nobody knows of the second.
+    let found = Command::Sent { attempt: 1, recipients: recipients(), found_in_sent: true };
+    let lost = [deferred(later(60), vec![accepted("ada@example.org")]), attempted(2), uncertain()];
+    under_way(lost).when(found).then_rejected(Rejection::OtherTry);
+}
+
+#[test]
+fn who_has_not_seen_how_the_last_try_ended_does_not_begin_another() {
+    // Whoever read the message before it was tried would send it to somebody who has got it.
+    let tried = || under_way([deferred(later(60), vec![accepted("ada@example.org")])]);
+    tried().when_in(begin_try(1), &at(60)).then_rejected(Rejection::OtherTry);
+    tried().when_in(begin_try(2), &at(60)).then([attempted(2)]);
 }
 
 #[test]
@@ -60,10 +87,10 @@ fn when_all_have_an_answer_it_is_sent_if_anybody_got_it() {
     let some = vec![accepted("ada@example.org")];
     let all = vec![accepted("ada@example.org"), refused("b@example.org")];
     under_way([deferred(later(60), some.clone()), attempted(2)])
-        .when(defer(vec![refused("b@example.org")]))
+        .when(defer_try(2, vec![refused("b@example.org")]))
         .then([sent(all.clone())]);
     under_way([deferred(later(60), some), attempted(2)])
-        .when(Command::Fail { reason: reason(), recipients: vec![refused("b@example.org")] })
+        .when(Command::Fail { attempt: 2, reason: reason(), recipients: vec![refused("b@example.org")] })
         .then([sent(all)]);
     let none = vec![refused("ada@example.org"), refused("b@example.org")];
     under_way([]).when(defer(none.clone())).then([failed(none)]);
@@ -74,10 +101,14 @@ fn what_was_tried_often_enough_is_given_up() {
     let given_up =
         |email: &str| Recipient { email: email.into(), accepted: false, code: None, detail: Some("Try again.".into()) };
     let tries = (2..=u32::from(ATTEMPTS)).flat_map(|n| [deferred(later(60), vec![]), attempted(n)]);
-    under_way(tries).when(defer(vec![])).then([failed(vec![given_up("ada@example.org"), given_up("b@example.org")])]);
+    under_way(tries)
+        .when(defer_try(u32::from(ATTEMPTS), vec![]))
+        .then([failed(vec![given_up("ada@example.org"), given_up("b@example.org")])]);
     let some = || vec![accepted("ada@example.org")];
     let tries = (2..=u32::from(ATTEMPTS)).flat_map(|n| [deferred(later(60), some()), attempted(n)]);
-    under_way(tries).when(defer(vec![])).then([sent(vec![accepted("ada@example.org"), given_up("b@example.org")])]);
+    under_way(tries)
+        .when(defer_try(u32::from(ATTEMPTS), vec![]))
+        .then([sent(vec![accepted("ada@example.org"), given_up("b@example.org")])]);
 }
 
 #[test]

@@ -171,8 +171,7 @@ impl Session {
         let told = self.client.move_to(&one(seen.uid), &target.path).await?;
         let told = told.filter(|now| target.cursor.uid_validity == Some(now.uid_validity));
         if let Some(uid) = told.and_then(|now| now.uids.iter().next()) {
-            self.pages.was_taken_away(*folder_id, seen.uid).await?;
-            self.pages.are_there(wanted, &[Seen { uid, ..seen.clone() }]).await?;
+            self.pages.has_moved((*folder_id, seen.uid), (wanted, uid)).await?;
         } else {
             // The server does not say where it lies now: the next pass finds out.
             self.pages.are_gone(*folder_id, &[seen.uid]).await?;

@@ -87,6 +87,32 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_was_moved_lies_elsewhere_with_its_flags() {
+        let database = orbit_testing::database().await;
+        let pages = Book::new(database.pool().clone()).of(Uuid::from_u128(1), Uuid::from_u128(2));
+        let (from, to) = (FolderId(Uuid::from_u128(3)), FolderId(Uuid::from_u128(5)));
+        let account =
+            "INSERT INTO work.mail_accounts (connection_id, user_id, settings, phase) VALUES ($1, $2, 1, 'idle')";
+        let inserted = sqlx::query(account).bind(pages.connection_id).bind(pages.user_id);
+        inserted.execute(database.pool()).await.unwrap();
+        let seen = |uid| Seen { uid, email_id: Uuid::from_u128(4), flags: Some(1), keywords: vec!["work".to_owned()] };
+        pages.folder_is_there(from, b"INBOX", Role::Inbox).await.unwrap();
+        pages.folder_is_there(to, b"Archive", Role::Archive).await.unwrap();
+        pages.are_there(from, &[seen(7)]).await.unwrap();
+        // Already there under that number, as something else: what was moved is what is there now.
+        pages
+            .are_there(to, &[Seen { email_id: Uuid::from_u128(6), flags: None, keywords: vec![], ..seen(9) }])
+            .await
+            .unwrap();
+        pages.has_moved((from, 7), (to, 9)).await.unwrap();
+        assert_eq!(pages.places(Uuid::from_u128(4)).await.unwrap(), [(to, seen(9))]);
+        assert_eq!(pages.places(Uuid::from_u128(6)).await.unwrap(), []);
+        // What is not where it is said to be is not moved.
+        pages.has_moved((from, 7), (to, 10)).await.unwrap();
+        assert_eq!(pages.known(to).await.unwrap().len(), 1);
+    }
+
+    #[tokio::test]
     async fn nothing_is_under_way_where_a_worker_begins_with_an_account_or_leaves_it() {
         let database = orbit_testing::database().await;
         let pages = Book::new(database.pool().clone()).of(Uuid::from_u128(1), Uuid::from_u128(2));

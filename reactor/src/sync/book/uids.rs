@@ -105,6 +105,32 @@ impl Pages {
         Ok(())
     }
 
+    /// We moved this message ourselves. Noted in one step: an e-mail that lies nowhere is passed over by whoever notes
+    /// meanwhile what a server is to be told of it.
+    pub async fn has_moved(&self, from: (FolderId, u32), to: (FolderId, u32)) -> Result<(), Fault> {
+        sqlx::query!(
+            "WITH account AS (
+                 SELECT connection_id FROM work.mail_accounts WHERE connection_id = $1 FOR KEY SHARE),
+             moved AS (
+                 DELETE FROM work.mail_uids u USING account a
+                 WHERE u.folder_id = $2 AND u.uid = $3 AND u.connection_id = a.connection_id
+                 RETURNING u.connection_id, u.user_id, u.email_id, u.flags, u.keywords)
+             INSERT INTO work.mail_uids (folder_id, uid, connection_id, user_id, email_id, flags, keywords)
+             SELECT $4, $5, m.connection_id, m.user_id, m.email_id, m.flags, m.keywords FROM moved m
+             ON CONFLICT (folder_id, uid) DO UPDATE
+                 SET email_id = excluded.email_id, flags = excluded.flags, keywords = excluded.keywords",
+            self.connection_id,
+            from.0.0,
+            i64::from(from.1),
+            to.0.0,
+            i64::from(to.1)
+        )
+        .execute(&self.pool)
+        .await
+        .map_err(Fault::database("note that a message was moved"))?;
+        Ok(())
+    }
+
     /// We took this message away ourselves, so nobody is to wonder where it is.
     pub async fn was_taken_away(&self, folder_id: FolderId, uid: u32) -> Result<(), Fault> {
         sqlx::query!("DELETE FROM work.mail_uids WHERE folder_id = $1 AND uid = $2", folder_id.0, i64::from(uid))

@@ -25,7 +25,7 @@ const UNFINISHED: &str = "Demo (being filled)";
 /// The file of the password, beside the other secrets.
 const PASSWORD: &str = "demo-password";
 
-/// How long the mailbox may take to be there.
+/// How long the mailbox may take to be there, and a read model to follow.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How often it is looked for.
 const LOOK: Duration = Duration::from_millis(100);
@@ -270,8 +270,15 @@ impl Api {
     }
 
     async fn get(&self, path: &str) -> anyhow::Result<Value> {
-        let (status, answer) = self.ask(Method::GET, path, None, None).await?;
-        expect(status, &answer, path).cloned()
+        let begun = Instant::now();
+        loop {
+            let (status, answer) = self.ask(Method::GET, path, None, None).await?;
+            // At a first start the projector may still be getting ready.
+            if answer["code"] != "projection_lag" || begun.elapsed() > PATIENCE {
+                return expect(status, &answer, path).cloned();
+            }
+            tokio::time::sleep(LOOK).await;
+        }
     }
 
     /// `what` makes the idempotency key: the same step has the same one at every start.

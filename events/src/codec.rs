@@ -3,7 +3,7 @@
 //! A fact's payload is JSON. Its shape has a version, which starts at 1 and grows by one with every upcast in the
 //! fact's list; an upcast turns the JSON of one version into the JSON of the next. A stored shape is never edited.
 
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 use uuid::Uuid;
 
 /// Why bytes from the log are no fact we know.
@@ -63,6 +63,8 @@ pub trait Fact: Sized + Send + Sync + 'static {
     fn encode(&self) -> Vec<u8>;
     /// The payload as a JSON value.
     fn payload(&self) -> Value;
+    /// The payload as JSON text.
+    fn text(&self) -> Box<RawValue>;
     /// Ids of other things that this fact speaks of, in the order in which it names them.
     fn mentions(&self) -> Vec<Uuid>;
     /// Reads the payload of any version ever written, upcasting older ones.
@@ -161,6 +163,11 @@ macro_rules! facts {
                     .expect("payloads are plain data with string keys, which always serialise")
             }
 
+            fn text(&self) -> Box<serde_json::value::RawValue> {
+                match self { $( Self::$variant(payload) => serde_json::value::to_raw_value(payload), )+ }
+                    .expect("payloads are plain data with string keys, which always serialise")
+            }
+
             fn mentions(&self) -> Vec<uuid::Uuid> {
                 self.mentioned()
             }
@@ -209,6 +216,11 @@ macro_rules! events {
             /// The payload as JSON.
             pub fn payload(&self) -> serde_json::Value {
                 match self { $( Self::$aggregate(event) => event.payload(), )+ }
+            }
+
+            /// The payload as JSON text.
+            pub fn text(&self) -> Box<serde_json::value::RawValue> {
+                match self { $( Self::$aggregate(event) => event.text(), )+ }
             }
 
             /// The payload as JSON bytes.

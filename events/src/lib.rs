@@ -22,7 +22,7 @@ pub use ids::{
     ApiTokenId, AttachmentId, ConnectionId, DraftId, EmailId, EventId, FolderId, LabelId, ListId, LoginId,
     ParseIdError, SubmissionId, TaskId, ThreadId, UserId,
 };
-pub use outward::{BULKY, Outward, SECRETS, brief, without_secrets};
+pub use outward::{BULKY, Outward, SECRETS, brief, told, without_secrets};
 pub use subjects::{Partition, Partitions};
 
 codec::events! {

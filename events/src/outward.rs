@@ -3,7 +3,10 @@
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{
+    Value,
+    value::{RawValue, to_raw_value},
+};
 use uuid::Uuid;
 
 use crate::{Actor, EntityRef, Envelope, Event, EventId, Recorded, entity_type};
@@ -89,6 +92,24 @@ impl Recorded {
     }
 }
 
+/// What a fact says as its user may read it among many others, as JSON text: [without secrets](without_secrets), and [in
+/// brief](brief) if it is [`crate::Fact::BULKY`].
+#[expect(clippy::missing_panics_doc, reason = "a JSON value always serialises")]
+pub fn told(event: &Event) -> Box<RawValue> {
+    let payload = if event.is_bulky() {
+        brief(event.payload())
+    } else {
+        let text = event.text();
+        // Most facts have no secret, and are told without being taken apart. In a text that somebody wrote, the quote behind
+        // such a name has a backslash before it.
+        if !SECRETS.iter().any(|key| text.get().contains(&format!("\"{key}\":"))) {
+            return text;
+        }
+        without_secrets(event.payload())
+    };
+    to_raw_value(&payload).expect("a JSON value always serialises")
+}
+
 /// A payload as its user may read it.
 pub fn without_secrets(mut payload: Value) -> Value {
     strike(&mut payload);
@@ -149,6 +170,20 @@ mod tests {
         let payload = serde_json::json!({"settings": [{"username": "ada", "secret": "hunter2"}], "secret_hash": "x"});
         assert_eq!(without_secrets(payload), serde_json::json!({"settings": [{"username": "ada"}]}));
     }
+
+    #[test]
+    fn what_is_told_among_many_is_without_secrets_and_brief() {
+        for fact in Event::types() {
+            let event = Event::decode(fact.wire_type, fact.schema_version, fact.example.as_bytes()).unwrap();
+            let expected = if event.is_bulky() { brief(event.payload()) } else { without_secrets(event.payload()) };
+            let told: Value = serde_json::from_str(told(&event).get()).unwrap();
+            assert_eq!(told, expected, "{}", fact.wire_type);
+        }
+        let payload = br#"{"title": "a \"secret\": b", "\"secret\":": 1}"#;
+        let retitled = Event::decode("tasks.retitled", 1, payload).unwrap();
+        assert_eq!(told(&retitled).get(), r#"{"title":"a \"secret\": b"}"#, "what somebody wrote is no name");
+    }
+
     #[test]
     fn a_bulky_fact_is_told_in_brief() {
         let mut seen = 0;

@@ -6,8 +6,8 @@ mod subjects;
 use std::collections::HashSet;
 
 use orbit_domain::activities::Trigrams;
-use orbit_events::{Envelope, Recorded, brief, entity_type, without_secrets};
-use serde_json::Value;
+use orbit_events::{Envelope, Recorded, entity_type, told};
+use serde_json::value::RawValue;
 use sqlx::{PgConnection, types::Json};
 use uuid::Uuid;
 
@@ -59,7 +59,7 @@ struct Row<'a> {
     envelope: &'a Envelope,
     description: String,
     trigrams: Trigrams,
-    metadata: Option<Value>,
+    metadata: Option<Box<RawValue>>,
     run_id: Option<Uuid>,
 }
 
@@ -70,16 +70,14 @@ impl<'a> Row<'a> {
             orbit_events::Actor::Agent { run_id } => Some(run_id),
             orbit_events::Actor::User | orbit_events::Actor::System | orbit_events::Actor::Integration { .. } => None,
         };
-        let told = fact.event().filter(|_| !subjects.erased.contains(&envelope.user_id.0));
-        let Some(event) = told else {
+        let event = fact.event().filter(|_| !subjects.erased.contains(&envelope.user_id.0));
+        let Some(event) = event else {
             let description = sentences::without_words(&envelope.wire_type);
             return Self { envelope, trigrams: Trigrams::of(&description), description, metadata: None, run_id };
         };
         let description = sentences::sentence(event, envelope.stream_id, subjects);
         subjects.learn(envelope, event);
-        let payload = event.payload();
-        let metadata = if event.is_bulky() { brief(payload) } else { without_secrets(payload) };
-        Self { envelope, trigrams: Trigrams::of(&description), description, metadata: Some(metadata), run_id }
+        Self { envelope, trigrams: Trigrams::of(&description), description, metadata: Some(told(event)), run_id }
     }
 }
 
@@ -106,7 +104,7 @@ async fn insert(connection: &mut PgConnection, rows: &[Row<'_>]) -> Result<(), A
         &column(rows, |r| &*r.description) as &[&str],
         &column(rows, |r| entity_type(&r.envelope.category)) as &[&str],
         &column(rows, |r| r.envelope.stream_id),
-        &column(rows, |r| r.metadata.as_ref()) as &[Option<&Value>],
+        &column(rows, |r| r.metadata.as_deref().map(Json)) as &[Option<Json<&RawValue>>],
         &column(rows, |r| r.envelope.metadata.session_id) as &[Option<Uuid>],
         &column(rows, |r| r.run_id) as &[Option<Uuid>],
         &column(rows, |r| r.envelope.metadata.correlation_id),
@@ -136,7 +134,7 @@ async fn copy(connection: &mut PgConnection, rows: &[Row<'_>]) -> Result<(), App
         fields.put(&**description)?;
         fields.put(entity_type(&envelope.category))?;
         fields.put(envelope.stream_id)?;
-        fields.put(metadata.as_ref().map(Json))?;
+        fields.put(metadata.as_deref().map(Json))?;
         fields.put(envelope.metadata.session_id)?;
         fields.put(*run_id)?;
         fields.put(envelope.metadata.correlation_id)?;

@@ -1,9 +1,11 @@
 //! Filling: the log is read once, in spans of all partitions; each span is opened once and applied to every projection
-//! that wants it. Each (projection, partition) pair follows at its own pace, as many at once as there are workers: none
-//! waits for the others at the end of a span, and the next spans are read meanwhile.
+//! that wants it. Each (projection, partition) pair follows at its own pace, twice as many at once as there are workers,
+//! since the database writes the rows of one while those of another are made. None waits for the others at the end of a
+//! span, the next one is opened meanwhile, and the one after that read.
 
 use std::{
     collections::HashMap,
+    ops::Range,
     sync::{
         Arc,
         atomic::{AtomicI64, Ordering},
@@ -25,13 +27,17 @@ use crate::{
 };
 
 /// Most facts in a span: the larger, the more often a row's changes meet in memory and the row is written once.
-const SPAN: i64 = 20_000;
+const SPAN: i64 = 40_000;
 /// Facts of the first span, before it is known how large they are.
 const FIRST_SPAN: i64 = 1_000;
 /// Sealed bytes that a span is aimed at: long texts make it shorter.
 const SPAN_BYTES: i64 = 32 * 1024 * 1024;
 /// Spans that wait for whoever is slowest, besides the one it is at: so far the others may be ahead.
 const AHEAD: usize = 1;
+/// Batches under way for each worker: one whose rows are made, one whose rows the database writes.
+const BATCHES_EACH: u16 = 2;
+/// Most batches under way: each has a connection.
+const MOST_BATCHES: u16 = 64;
 /// How often the head is caught up with before it is left to whoever holds it still.
 const ROUNDS: u32 = 5;
 /// So close behind the head, another round is not worth it.
@@ -42,7 +48,7 @@ pub struct Fill {
     log: Log,
     vault: Vault,
     tracks: Vec<Track>,
-    workers: Arc<Semaphore>,
+    batches: Arc<Semaphore>,
     span: i64,
     progress: watch::Sender<Progress>,
 }
@@ -54,13 +60,16 @@ struct Track {
     course: Course,
 }
 
-/// Facts of all partitions, opened.
-struct Span {
-    facts: HashMap<Partition, Vec<Opened>>,
+/// Facts of all partitions, sealed or [opened](Opened).
+struct Span<F> {
+    facts: HashMap<Partition, Vec<F>>,
     /// Every fact up to here has been read.
     upto: i64,
-    /// What the next span should hold.
-    next: i64,
+}
+
+/// How many batches so many workers have under way.
+pub(super) fn batches(workers: i16) -> u16 {
+    (workers.unsigned_abs().max(1) * BATCHES_EACH).min(MOST_BATCHES)
 }
 
 impl Fill {
@@ -80,9 +89,9 @@ impl Fill {
                 tracks.push(Track { projection, partition, course });
             }
         }
-        let workers = Arc::new(Semaphore::new(usize::from(workers.unsigned_abs()).max(1)));
+        let batches = Arc::new(Semaphore::new(batches(workers).into()));
         let (log, vault) = (deps.log.clone(), deps.vault.clone());
-        let fill = Self { log, vault, tracks, workers, span: FIRST_SPAN, progress: progress.clone() };
+        let fill = Self { log, vault, tracks, batches, span: FIRST_SPAN, progress: progress.clone() };
         fill.progress.send_modify(|progress| progress.position = fill.position());
         Ok(fill)
     }
@@ -133,7 +142,7 @@ impl Fill {
         for (place, (track, target)) in self.tracks.drain(..).zip(targets).enumerate() {
             let (feed, spans) = mpsc::channel(AHEAD);
             feeds.push(feed);
-            let (workers, reached, progress) = (self.workers.clone(), reached.clone(), self.progress.clone());
+            let (batches, reached, progress) = (self.batches.clone(), reached.clone(), self.progress.clone());
             following.spawn(async move {
                 let note = |position, facts| {
                     reached[place].store(position, Ordering::Relaxed);
@@ -143,12 +152,16 @@ impl Fill {
                         progress.facts += facts;
                     });
                 };
-                track.follow(spans, target, &workers, note).await.map(|track| (place, track))
+                track.follow(spans, target, &batches, note).await.map(|track| (place, track))
             });
         }
-        // In a task of its own: opening payloads keeps a processor busy.
+        let (log, vault, span) = (self.log.clone(), self.vault.clone(), self.span);
         let mut feeding = JoinSet::new();
-        feeding.spawn(feed(self.log.clone(), self.vault.clone(), from, upto, self.span, feeds));
+        feeding.spawn(async move {
+            let (sealed, spans) = mpsc::channel(AHEAD);
+            let read = read(&log, from..upto, span, sealed);
+            tokio::try_join!(read, feed(&vault, spans, &feeds)).map(|(next, ())| next)
+        });
         let mut tracks = Vec::with_capacity(following.len());
         while let Some(ended) = following.join_next().await {
             tracks.push(ended.map_err(RunnerFault::broker("wait for a partition"))??);
@@ -166,20 +179,20 @@ impl Track {
     /// Applies what of the spans is its own, up to `target`, and notes after each where it is and how many facts it took.
     async fn follow(
         mut self,
-        mut spans: mpsc::Receiver<Arc<Span>>,
+        mut spans: mpsc::Receiver<Arc<Span<Opened>>>,
         target: i64,
-        workers: &Semaphore,
+        batches: &Semaphore,
         note: impl Fn(i64, i64),
     ) -> Result<Self, Fault> {
         while let Some(span) = spans.recv().await {
-            let _worker = workers.acquire().await.expect("the semaphore is never closed");
+            let _batch = batches.acquire().await.expect("the semaphore is never closed");
             let facts = self.take(&span, target).await?;
             note(self.course.position(), facts);
         }
         Ok(self)
     }
 
-    async fn take(&mut self, span: &Span, target: i64) -> Result<i64, Fault> {
+    async fn take(&mut self, span: &Span<Opened>, target: i64) -> Result<i64, Fault> {
         let (from, to) = (self.course.position(), span.upto.min(target));
         if to <= from {
             return Ok(0);
@@ -198,40 +211,55 @@ impl Track {
     }
 }
 
-/// Reads span by span and gives each to all that follow; how many facts the next should hold. Ends early when one of them has:
-/// it failed, and says so itself.
-async fn feed(
-    log: Log,
-    vault: Vault,
-    mut from: i64,
-    upto: i64,
+/// Reads span by span; how many facts the next should hold. Ends early when nobody takes them any more.
+async fn read(
+    log: &Log,
+    positions: Range<i64>,
     mut limit: i64,
-    feeds: Vec<mpsc::Sender<Arc<Span>>>,
+    sealed: mpsc::Sender<Span<Stored>>,
 ) -> Result<i64, RunnerFault> {
+    let (mut from, upto) = (positions.start, positions.end);
     while from < upto {
-        let span = Arc::new(read(&log, &vault, from, upto, limit).await?);
-        (from, limit) = (span.upto, span.next);
-        for feed in &feeds {
-            if feed.send(span.clone()).await.is_err() {
-                return Ok(limit);
-            }
+        let stored = log.span(from, upto, limit).await?;
+        let count = i64::try_from(stored.len()).unwrap_or(i64::MAX);
+        let bytes: usize = stored.iter().map(|fact| fact.data.len()).sum();
+        let each = i64::try_from(bytes).unwrap_or(i64::MAX) / count.max(1);
+        from = stored.last().filter(|_| count == limit).map_or(upto, |fact| fact.envelope.position);
+        limit = (SPAN_BYTES / each.max(1)).clamp(FIRST_SPAN, SPAN).min(limit.saturating_mul(4));
+        let mut facts: HashMap<Partition, Vec<Stored>> = HashMap::new();
+        for fact in stored {
+            facts.entry(fact.partition).or_default().push(fact);
+        }
+        if sealed.send(Span { facts, upto: from }).await.is_err() {
+            break;
         }
     }
     Ok(limit)
 }
 
-async fn read(log: &Log, vault: &Vault, after: i64, upto: i64, limit: i64) -> Result<Span, RunnerFault> {
-    let stored = log.span(after, upto, limit).await?;
-    let count = i64::try_from(stored.len()).unwrap_or(i64::MAX);
-    let bytes: usize = stored.iter().map(|fact| fact.data.len()).sum();
-    let each = i64::try_from(bytes).unwrap_or(i64::MAX) / count.max(1);
-    let next = (SPAN_BYTES / each.max(1)).clamp(FIRST_SPAN, SPAN).min(limit.saturating_mul(4));
-    let read = stored.last().map_or(upto, |fact| fact.envelope.position);
-    let upto = if count < limit { upto } else { read };
-    let partitions: Vec<Partition> = stored.iter().map(|fact| fact.partition).collect();
-    let mut facts: HashMap<Partition, Vec<Opened>> = HashMap::new();
-    for (partition, fact) in partitions.into_iter().zip(Stored::open_all(stored, vault).await?) {
-        facts.entry(partition).or_default().push(fact);
+/// Opens span by span, its partitions side by side, and gives each to all that follow. Ends early when one of them has: it
+/// failed, and says so itself.
+async fn feed(
+    vault: &Vault,
+    mut spans: mpsc::Receiver<Span<Stored>>,
+    feeds: &[mpsc::Sender<Arc<Span<Opened>>>],
+) -> Result<(), RunnerFault> {
+    while let Some(span) = spans.recv().await {
+        let mut opening: JoinSet<Result<_, RunnerFault>> = JoinSet::new();
+        for (partition, stored) in span.facts {
+            let vault = vault.clone();
+            opening.spawn(async move { Ok((partition, Stored::open_all(stored, &vault).await?)) });
+        }
+        let mut facts = HashMap::new();
+        while let Some(opened) = opening.join_next().await {
+            facts.extend([opened.map_err(RunnerFault::broker("wait for facts to be opened"))??]);
+        }
+        let span = Arc::new(Span { facts, upto: span.upto });
+        for feed in feeds {
+            if feed.send(span.clone()).await.is_err() {
+                return Ok(());
+            }
+        }
     }
-    Ok(Span { facts, upto, next })
+    Ok(())
 }

@@ -36,11 +36,11 @@ pub use watch::{WORKERS, watch};
 
 /// The schema in which tables are filled before they serve.
 const SCHEMA: &str = "rebuild";
-/// Connections beside those of the workers: reading ahead, the vault, the job's row.
+/// Connections beside those of the batches: reading ahead, the vault, the job's row.
 const SPARE_CONNECTIONS: u32 = 4;
 /// How long a batch may wait for a connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
-/// Most batches that may be applied at once.
+/// Most workers of one rebuild.
 pub const MOST_WORKERS: i16 = 64;
 /// Advisory lock of the rebuild under way, one per database: "orbit" in ASCII and 3 (the relay has 1, the sealer 2).
 const LOCK: i64 = 0x6f72_6269_7403;
@@ -246,10 +246,14 @@ async fn work(
 async fn connect_as_owner(pool: &PgPool) -> Result<PgConnection, Fault> {
     let attempt = "connect to rebuild";
     let mut connection = PgConnection::connect_with(&pool.connect_options()).await.map_err(Fault::database(attempt))?;
-    sqlx::raw_sql("SET ROLE NONE; SET search_path = pg_catalog; SET maintenance_work_mem = '256MB'")
-        .execute(&mut connection)
-        .await
-        .map_err(Fault::database(attempt))?;
+    // As many indexes are built at once as there are workers, so that each is to be content with one processor.
+    sqlx::raw_sql(
+        "SET ROLE NONE; SET search_path = pg_catalog; SET maintenance_work_mem = '256MB';
+         SET max_parallel_maintenance_workers = 0",
+    )
+    .execute(&mut connection)
+    .await
+    .map_err(Fault::database(attempt))?;
     Ok(connection)
 }
 
@@ -269,7 +273,7 @@ async fn require_owner(admin: &mut PgConnection, names: &[&str]) -> Result<(), F
 fn pool_into(pool: &PgPool, schema: &'static str, workers: i16) -> PgPool {
     let options = pool.connect_options().as_ref().clone().options([("search_path", schema)]);
     PgPoolOptions::new()
-        .max_connections(u32::from(workers.unsigned_abs()) + SPARE_CONNECTIONS)
+        .max_connections(u32::from(fill::batches(workers)) + SPARE_CONNECTIONS)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .test_before_acquire(false)
         .connect_lazy_with(options)

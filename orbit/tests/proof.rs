@@ -26,10 +26,12 @@ fn said(output: &Output) -> String {
 
 /// The newest checkpoint as a witness would keep it, once it covers a position.
 async fn checkpoint(up: &Up, token: &str, position: i64) -> String {
-    let ask = client().get(format!("{}/api/v1/audit/checkpoint", up.address)).bearer_auth(token);
-    let answer = ask.header("accept", "text/plain").header("orbit-min-position", position).send().await.unwrap();
-    assert_eq!(answer.status(), 200);
-    answer.text().await.unwrap()
+    let ask = || async {
+        let ask = client().get(format!("{}/api/v1/audit/checkpoint", up.address)).bearer_auth(token);
+        ask.header("accept", "text/plain").header("orbit-min-position", position).send().await.unwrap()
+    };
+    until("it is sealed", || async { ask().await.status() == 200 }).await;
+    ask().await.text().await.unwrap()
 }
 
 async fn head(database: &mut PgConnection) -> i64 {

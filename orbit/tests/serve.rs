@@ -93,8 +93,8 @@ async fn what_one_process_writes_another_reads_and_what_cannot_be_applied_is_par
     // A fact of a type that nobody knows, as a newer Orbit would write it: the next one of the task.
     let id = answer["id"].as_str().unwrap();
     append_unknown(database.url(), id).await;
-    let list = || async { ask(&["parked", "list"], &settings[..1]).1.contains("tasks.teleported") };
-    until("it is parked", list).await;
+    let list = || async { ask(&["parked", "list"], &settings[..1]).1.matches("tasks.teleported").count() == 2 };
+    until("it is parked in both projections", list).await;
     let (well, said) = ask(&["doctor"], &settings[..3]);
     assert!(!well && said.contains("are parked: see `orbit parked list`"), "{said}");
     let retry = [settings[0], settings[3]];

@@ -12,7 +12,7 @@ use orbit_platform::{
 use orbit_testing::TestServers;
 
 fn database(url: &str) -> DatabaseArgs {
-    DatabaseArgs { database_url: Secret::new(url), database_connections: 2, database_acquire_timeout_ms: 200 }
+    DatabaseArgs { database_url: Secret::new(url), database_connections: 2, database_acquire_timeout_ms: 2_000 }
 }
 
 fn broker(url: &str) -> NatsArgs {
@@ -65,7 +65,7 @@ async fn the_pools_of_one_process_are_told_apart_and_waiting_shows_where_nobody_
         }
         postgres::observe(pool, name, &shutdown);
     }
-    orbit_testing::eventually(Duration::from_secs(5), async || {
+    orbit_testing::eventually(Duration::from_secs(30), async || {
         let said = metrics::render();
         let expected = [
             "orbit_pool_connections{pool=\"one\",state=\"used\"} 1",
@@ -78,7 +78,7 @@ async fn the_pools_of_one_process_are_told_apart_and_waiting_shows_where_nobody_
         if expected.iter().all(|line| said.contains(line)) { Ok(()) } else { Err(said) }
     })
     .await;
-    shutdown.finish(Duration::from_secs(5)).await.unwrap();
+    shutdown.finish(Duration::from_secs(30)).await.unwrap();
 }
 
 #[tokio::test]
@@ -104,5 +104,5 @@ async fn a_wrong_password_is_one_clear_sentence_without_it() {
 async fn the_broker_is_found_and_answers() {
     let url = TestServers::get().await.nats_url();
     let client = nats::connect(&broker(url), "orbit-test", FirstConnection::Required).await.unwrap();
-    tokio::time::timeout(Duration::from_secs(5), nats::ping(&client)).await.unwrap().unwrap();
+    tokio::time::timeout(Duration::from_secs(30), nats::ping(&client)).await.unwrap().unwrap();
 }

@@ -18,7 +18,7 @@ async fn after_login(script: Vec<Turn>) -> (Client, tokio::task::JoinHandle<Vec<
     whole.extend(script);
     let (address, playing) = play(whole).await;
     let mut server = at(address.port());
-    server.timeout = Duration::from_millis(500);
+    server.timeout = Duration::from_secs(2);
     (Client::connect(&server).await.unwrap(), playing)
 }
 

@@ -142,10 +142,10 @@ async fn a_server_that_says_nothing_is_not_waited_for() {
         (Security::Tls, "ok ok timeout - -"),
     ] {
         let (address, playing) = play(vec![Hang]).await;
-        let silent = Server { security, timeout: Duration::from_millis(200), ..at(address.port()) };
+        let silent = Server { security, timeout: Duration::from_secs(1), ..at(address.port()) };
         let began = Instant::now();
         assert_eq!(outcome(Account::Imap, &silent).await, expected);
-        assert!(began.elapsed() < Duration::from_secs(5));
+        assert!(began.elapsed() < Duration::from_secs(10));
         playing.abort();
     }
 }
@@ -153,7 +153,7 @@ async fn a_server_that_says_nothing_is_not_waited_for() {
 #[tokio::test]
 async fn a_server_that_is_slow_at_every_step_is_not_waited_for_at_each() {
     // Within the time of one step, each time; together they take more than twice that.
-    let (step, slow) = (Duration::from_secs(2), Duration::from_millis(1_400));
+    let (step, slow) = (Duration::from_secs(4), Duration::from_millis(2_800));
     let script = vec![
         Wait(slow),
         Say("* OK [CAPABILITY IMAP4rev1] x\r\n"),
@@ -167,7 +167,7 @@ async fn a_server_that_is_slow_at_every_step_is_not_waited_for_at_each() {
     let server = Server { timeout: step, ..at(address.port()) };
     let began = Instant::now();
     assert_eq!(outcome(Account::Imap, &server).await, "ok ok - ok timeout");
-    assert!(began.elapsed() < step * 2 + Duration::from_millis(700), "{:?}", began.elapsed());
+    assert!(began.elapsed() < step * 2 + Duration::from_secs(2), "{:?}", began.elapsed());
     playing.abort();
 }
 

@@ -65,6 +65,7 @@ async fn a_checkpoint_is_a_signed_note_with_the_key_to_it() {
     let world = World::new().await;
     append(&world, ADA, 7).await;
     let life = sealer(&world);
+    sealed(&world, 7).await;
     let reply = world.get_with(ADA, "/audit/checkpoint", &[("orbit-min-position", "7")]).await;
     assert_eq!(reply.header("orbit-as-of"), Some("7"));
     let body = reply.ok();

@@ -34,7 +34,7 @@ async fn it_serves_until_it_is_told_to_stop() {
     let (life, config) = (Shutdown::new(), config(database.url(), nats.url(), nats.prefix()));
     let asked = async {
         let ready = || async { get(port, "/health/ready").await.is_ok_and(|reply| reply.starts_with("HTTP/1.1 200")) };
-        eventually(Duration::from_secs(10), ready).await;
+        eventually(Duration::from_mins(1), ready).await;
         for (path, status) in [
             ("/health", 200),
             ("/metrics", 200),
@@ -52,7 +52,7 @@ async fn it_serves_until_it_is_told_to_stop() {
     };
     let (served, ()) = tokio::join!(run(listener, config, App::description(), life.clone()), asked);
     served.unwrap();
-    life.finish(Duration::from_secs(10)).await.unwrap();
+    life.finish(Duration::from_secs(30)).await.unwrap();
 }
 
 #[tokio::test]

@@ -304,6 +304,8 @@ async fn what_failed_for_a_wrong_password_is_tried_as_soon_as_there_is_another()
     password("battery staple").await;
     office.reactor(&office.life);
     office.sync(&office.life);
+    // Or it would be news, by which what has failed is tried again at once.
+    eventually(SOON, || async { office.has_reacted().await }).await;
     let id = office.send().await;
     let (code, until) = office.failed(id, 1).await;
     assert_eq!((&*code, until - office.world.clock.now()), ("login", TimeDelta::hours(4)));

@@ -79,7 +79,7 @@ pub struct Office {
 fn pace() -> Pace {
     Pace {
         lease: Duration::from_mins(2),
-        timeout: Duration::from_secs(3),
+        timeout: Duration::from_secs(10),
         looks: 2,
         look_after: Duration::from_millis(50),
     }
@@ -161,6 +161,13 @@ impl Office {
         let done: Result<_, Refused<A::Rejection>> =
             self.store.transact(Origin { context, metadata }, Mode::default(), decide).await;
         done.unwrap();
+    }
+
+    /// Whether the log has been read to its end for what is news to mailboxes.
+    pub async fn has_reacted(&self) -> bool {
+        let sql = "SELECT (SELECT position FROM work.reactions WHERE name = 'mail') = (SELECT position FROM log.head)";
+        let reacted = sqlx::query_scalar::<_, Option<bool>>(sql).fetch_one(self.world.database.pool()).await.unwrap();
+        reacted == Some(true)
     }
 
     async fn connect(

@@ -124,6 +124,7 @@ mod tests {
         let synced = Synced::new(server.port, PASSWORD).await;
         synced.keep();
         let (a, b) = (synced.arrived("a").await, synced.arrived("b").await);
+        synced.compared().await;
         let labels = async |id| synced.present(id).await.unwrap().labels.into_iter().collect::<Vec<_>>();
         let label = |label: &str| Label::parse(label).unwrap();
         if !takes_keywords {

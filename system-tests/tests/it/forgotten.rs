@@ -103,7 +103,8 @@ async fn nothing_that_an_erased_user_wrote_is_left_in_any_file_and_nobody_else_n
     world.call("DELETE", "/auth/me").by(&ada).json(&password).send().await.expect(202);
     let erased = "SELECT max(position) FROM log.events WHERE type = 'users.erased'";
     let scrubbed = "SELECT max(position) FROM log.scrubs";
-    eventually(SOON, || async {
+    // It is looked for every ten seconds, and every table of read models is written anew, on whatever disk.
+    eventually(SOON * 4, || async {
         let position = |sql| sqlx::query_scalar::<_, Option<i64>>(sql).fetch_one(world.database.pool());
         let (erased, scrubbed) = (position(erased).await.unwrap(), position(scrubbed).await.unwrap());
         if erased.is_some() && erased == scrubbed { Ok(()) } else { Err((erased, scrubbed)) }

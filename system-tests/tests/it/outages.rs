@@ -23,7 +23,7 @@ async fn ready(world: &World) {
     .await;
 }
 
-/// Ready is 503 in time, and names these and no others.
+/// Ready is 503 in time, and soon names these and no others: on a busy machine what is there may be late to say so.
 async fn noticed(world: &World, since: Instant, culprits: Value) {
     let body = eventually(NOTICED.saturating_sub(since.elapsed()), || async {
         let answer = world.get("//health/ready").send().await;
@@ -31,7 +31,11 @@ async fn noticed(world: &World, since: Instant, culprits: Value) {
     })
     .await;
     assert!(body.header("retry-after").is_some(), "{body:?}");
-    assert_eq!(body.json()["culprits"], culprits, "{body:?}");
+    eventually(SOON, || async {
+        let answer = world.get("//health/ready").send().await;
+        if answer.json()["culprits"] == culprits { Ok(()) } else { Err(answer.body) }
+    })
+    .await;
     assert_eq!(world.get("//health").send().await.expect(200).json(), json!({"status": "healthy"}));
 }
 
@@ -53,8 +57,8 @@ async fn without_nats_commands_succeed_and_read_models_follow_from_the_log() {
     ready(&world).await;
     let mut stream = world.get("/events/stream?category=tasks").by(&ada).follow().await;
 
-    let away = Instant::now();
     servers.stop_nats().await.unwrap();
+    let away = Instant::now();
     let first = create(&world, &ada, "While the broker is away").await.expect(201);
     noticed(&world, away, json!(["nats"])).await;
     visible(&world, &ada, &first).await;
@@ -83,12 +87,12 @@ async fn without_postgres_everything_says_so_and_comes_back_by_itself() {
     let mut stream = world.get(&from).by(&ada).follow().await;
 
     for crash in [false, true] {
-        let away = Instant::now();
         if crash {
             servers.kill_postgres().await.unwrap();
         } else {
             servers.stop_postgres().await.unwrap();
         }
+        let away = Instant::now();
         noticed(&world, away, json!(["postgres"])).await;
         // That these are problems with Retry-After, each answer is checked for.
         create(&world, &ada, "Into nothing").await.expect(503);
@@ -115,6 +119,7 @@ async fn without_postgres_everything_says_so_and_comes_back_by_itself() {
 async fn a_stream_that_is_deleted_under_load_is_made_anew_in_step_with_the_log() {
     let world = World::new().await;
     let ada = world.register("ada").await;
+    world.relayed().await;
     let write = async |writer: usize| {
         for n in 0..40 {
             create(&world, &ada, &format!("Task {n} of {writer}")).await.expect(201);

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use orbit_testing::eventually;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use crate::{
     document::{Operation, operations},
-    world::{Session, World},
+    world::{SOON, Session, World},
 };
 
 /// In every text that Ada writes, and in none of Bob's.
@@ -31,6 +32,11 @@ async fn fill(world: &World, ada: &Session) -> BTreeMap<&'static str, Uuid> {
     let mut ids = BTreeMap::from(world.begin_mail(ada).await);
     let (import, email) = bring_email(world, ada).await;
     world.caught_up().await;
+    eventually(SOON, || async {
+        let export = world.get(&format!("/auth/me/exports/{export}")).by(ada).send().await.expect(200).json();
+        if export["status"] == "complete" { Ok(()) } else { Err(export) }
+    })
+    .await;
     ids.extend([("emails", email), ("threads", email)]);
     let activities = world.get("/activities").by(ada).send().await.expect(200);
     let activity = activities.each("id")[0].as_str().unwrap().parse().unwrap();

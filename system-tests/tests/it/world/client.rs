@@ -1,5 +1,7 @@
 //! A client over real HTTP that looks at every answer: whatever is refused is refused as the contract says.
 
+use std::time::{Duration, Instant};
+
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use reqwest::{Client, Method, RequestBuilder, header::HeaderMap};
 use serde_json::Value;
@@ -41,12 +43,14 @@ impl Session {
 pub struct Call {
     request: RequestBuilder,
     said: String,
+    /// Whether it is asked again while a projection is behind.
+    is_patient: bool,
 }
 
 impl Call {
     pub fn new(http: &Client, method: &str, url: String) -> Self {
         let said = format!("{method} {url}");
-        Self { request: http.request(method.parse::<Method>().unwrap(), url), said }
+        Self { request: http.request(method.parse::<Method>().unwrap(), url), said, is_patient: false }
     }
 
     pub fn by(self, session: &Session) -> Self {
@@ -65,9 +69,9 @@ impl Call {
         self
     }
 
-    /// Waits for this position.
+    /// Waits for this position: for as long as the server does, and then again, as `Retry-After` says.
     pub fn after(self, position: i64) -> Self {
-        self.header("orbit-min-position", &position.to_string())
+        Self { is_patient: true, ..self.header("orbit-min-position", &position.to_string()) }
     }
 
     pub fn json(self, body: &Value) -> Self {
@@ -88,9 +92,22 @@ impl Call {
         self
     }
 
-    pub async fn send(self) -> Answer {
-        let said = self.said.clone();
-        self.try_send().await.unwrap_or_else(|error| panic!("{said}: {error:?}"))
+    pub async fn send(mut self) -> Answer {
+        let begun = Instant::now();
+        loop {
+            let (again, said) = (self.again().filter(|_| self.is_patient), self.said.clone());
+            let answer = self.try_send().await.unwrap_or_else(|error| panic!("{said}: {error:?}"));
+            match again {
+                Some(call) if answer.code() == "projection_lag" && begun.elapsed() < super::SOON => self = call,
+                Some(_) | None => return answer,
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// The same request once more; none, if its body is gone with the first.
+    fn again(&self) -> Option<Self> {
+        Some(Self { request: self.request.try_clone()?, said: self.said.clone(), is_patient: self.is_patient })
     }
 
     /// Opens a stream of server-sent events.

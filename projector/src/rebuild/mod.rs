@@ -246,14 +246,10 @@ async fn work(
 async fn connect_as_owner(pool: &PgPool) -> Result<PgConnection, Fault> {
     let attempt = "connect to rebuild";
     let mut connection = PgConnection::connect_with(&pool.connect_options()).await.map_err(Fault::database(attempt))?;
-    // As many indexes are built at once as there are workers, so that each is to be content with one processor.
-    sqlx::raw_sql(
-        "SET ROLE NONE; SET search_path = pg_catalog; SET maintenance_work_mem = '256MB';
-         SET max_parallel_maintenance_workers = 0",
-    )
-    .execute(&mut connection)
-    .await
-    .map_err(Fault::database(attempt))?;
+    sqlx::raw_sql("SET ROLE NONE; SET search_path = pg_catalog; SET maintenance_work_mem = '256MB'")
+        .execute(&mut connection)
+        .await
+        .map_err(Fault::database(attempt))?;
     Ok(connection)
 }
 

@@ -4,7 +4,8 @@
 //! First the checkpoints of the projections are locked: the projector, which moves them before it writes, waits. Then
 //! the rebuild folds what is left, so that nobody reads less than before. Only then are the tables themselves locked,
 //! for as long as it takes to rename them; queries that come meanwhile wait, plan anew and read the new ones. If somebody
-//! reads the old ones for longer than [`LOCK_TIMEOUT`], all is let go and tried again, so that nobody queues for long.
+//! reads the old ones for longer than [`BRIEF`], all is let go and tried again, so that nobody queues for long; now and then
+//! it waits for [`LONGER`], or an automatic vacuum of a large table, which makes way only then, would keep it from its end.
 
 use std::time::Duration;
 
@@ -15,7 +16,9 @@ use super::{Deps, Difference, Fault, fill::Fill, job::Job, tables};
 use crate::{projection::Registered, runner::Fault as RunnerFault};
 
 /// How long the swap waits for a lock, and queries behind it.
-const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '400ms'";
+const BRIEF: &str = "SET LOCAL lock_timeout = '400ms'";
+/// The same at every third attempt: more than the second after which the server ends an automatic vacuum that is in the way.
+const LONGER: &str = "SET LOCAL lock_timeout = '1500ms'";
 /// How long others go on before it is tried again.
 const PAUSE: Duration = Duration::from_secs(1);
 /// How often it is tried.
@@ -32,10 +35,11 @@ pub async fn swap(
     chosen: &[&'static Registered],
     differences: Option<&[Difference]>,
 ) -> Result<(), Fault> {
-    for _ in 0..ATTEMPTS {
+    for attempt in 1..=ATTEMPTS {
         let head = deps.log.head().await.map_err(RunnerFault::from)?;
         fill.upto(head.position).await?;
-        match try_swap(deps, admin, fill, job, chosen, differences).await {
+        let patience = if attempt % 3 == 0 { LONGER } else { BRIEF };
+        match try_swap(deps, admin, fill, job, chosen, differences, patience).await {
             Err(Fault::Database { source, .. }) if is_timeout(&source) => {
                 metrics::counter!("orbit_rebuild_swap_retries_total").increment(1);
                 sleep(PAUSE).await;
@@ -57,10 +61,11 @@ async fn try_swap(
     job: &Job,
     chosen: &[&'static Registered],
     differences: Option<&[Difference]>,
+    patience: &'static str,
 ) -> Result<(), Fault> {
     let attempt = "put the rebuilt tables in place";
     let mut transaction = admin.begin().await.map_err(Fault::database(attempt))?;
-    sqlx::raw_sql(LOCK_TIMEOUT).execute(&mut *transaction).await.map_err(Fault::database(attempt))?;
+    sqlx::raw_sql(patience).execute(&mut *transaction).await.map_err(Fault::database(attempt))?;
     let names: Vec<&str> = chosen.iter().map(|projection| projection.name).collect();
     hold_still(&mut transaction, &names).await?;
     let head = deps.log.head().await.map_err(RunnerFault::from)?;

@@ -113,25 +113,32 @@ async fn definitions(admin: &mut PgConnection, chosen: &[&'static Registered]) -
 
 /// Builds the indexes that are still missing, `workers` at once, and lets the planner look at the rows.
 pub async fn index(pool: &PgPool, admin: &mut PgConnection, names: &[&str], workers: i16) -> Result<(), Fault> {
-    let missing = missing_indexes(admin, names).await?;
+    side_by_side(pool, missing_indexes(admin, names).await?, workers, "build an index").await?;
+    for statement in missing_keys(admin, names).await? {
+        execute(admin, statement, "make an index a primary key").await?;
+    }
+    let looks = names.iter().map(|name| format!(r#"ANALYZE rebuild."{name}""#)).collect();
+    side_by_side(pool, looks, workers, "look at the rows of a rebuild").await
+}
+
+/// Has statements executed, `workers` at once, as the tables' owner.
+async fn side_by_side(
+    pool: &PgPool,
+    statements: Vec<String>,
+    workers: i16,
+    attempt: &'static str,
+) -> Result<(), Fault> {
     let workers = usize::from(workers.unsigned_abs()).max(1);
-    stream::iter(missing)
+    stream::iter(statements)
         .map(|statement| async {
             let mut connection = connect_as_owner(pool).await?;
-            execute(&mut connection, statement, "build an index").await?;
+            execute(&mut connection, statement, attempt).await?;
             drop(connection.close().await);
             Ok::<_, Fault>(())
         })
         .buffer_unordered(workers)
-        .try_collect::<()>()
-        .await?;
-    for statement in missing_keys(admin, names).await? {
-        execute(admin, statement, "make an index a primary key").await?;
-    }
-    for name in names {
-        execute(admin, format!(r#"ANALYZE rebuild."{name}""#), "look at the rows of a rebuild").await?;
-    }
-    Ok(())
+        .try_collect()
+        .await
 }
 
 /// The indexes that the serving tables have and those of the rebuild do not, the dearest first.

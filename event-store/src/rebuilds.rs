@@ -35,7 +35,7 @@ pub struct Wish {
     pub id: Uuid,
     /// The projections to fill anew, together.
     pub projections: Vec<String>,
-    /// How many batches are applied at once.
+    /// How many workers, each with one batch that is made and one that is written.
     pub workers: i16,
     /// Whether a difference to what is served stops it before the swap.
     pub verify: bool,
@@ -54,7 +54,7 @@ pub struct Rebuild {
     pub id: Uuid,
     /// The projections that it fills anew.
     pub projections: Vec<String>,
-    /// How many batches are applied at once.
+    /// How many workers, each with one batch that is made and one that is written.
     pub workers: i16,
     /// Whether a difference to what is served stops it before the swap.
     pub verify: bool,

@@ -42,7 +42,7 @@ pub struct Args {
     /// All of them
     #[arg(long, conflicts_with = "projections")]
     all: bool,
-    /// How many batches are applied at once
+    /// How many workers, each with one batch that is made and one that is written
     #[arg(long, default_value_t = rebuild::WORKERS, value_parser = clap::value_parser!(i16).range(1..=rebuild::MOST_WORKERS.into()))]
     workers: i16,
     /// Leave what is served in place if what is rebuilt is not the same

@@ -73,7 +73,7 @@ async fn the_second_start_has_yesterdays_data() {
     assert_eq!(status, 201);
     up.stop();
 
-    // How quick, a bench tells: this is neither the release build nor a quiet machine.
+    // How quick is written down in docs/PERFORMANCE.md: this is neither the release build nor a quiet machine.
     let up = Up::start(&home, &[]);
     until("yesterday's task is there", || async { up.titles(&token).await == ["Stay"] }).await;
     up.stop();

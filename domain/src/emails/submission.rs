@@ -164,7 +164,8 @@ impl Standing {
 }
 
 /// What can be asked of a submission. Ids in commands were looked up by the caller. What came of a try names the try, the
-/// first of which is 1: whoever looked for what became of a lost one may be late, and says nothing of the one after it.
+/// first of which is 1: whoever looked for what became of a lost one may be late, and says nothing of the one after it. That
+/// the server took a message counts whenever it is heard.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
     /// Send this, but not yet.

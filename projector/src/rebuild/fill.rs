@@ -48,6 +48,7 @@ pub struct Fill {
     log: Log,
     vault: Vault,
     tracks: Vec<Track>,
+    workers: usize,
     batches: Arc<Semaphore>,
     span: i64,
     progress: watch::Sender<Progress>,
@@ -91,7 +92,8 @@ impl Fill {
         }
         let batches = Arc::new(Semaphore::new(batches(workers).into()));
         let (log, vault) = (deps.log.clone(), deps.vault.clone());
-        let fill = Self { log, vault, tracks, batches, span: FIRST_SPAN, progress: progress.clone() };
+        let workers = usize::from(workers.unsigned_abs()).max(1);
+        let fill = Self { log, vault, tracks, workers, batches, span: FIRST_SPAN, progress: progress.clone() };
         fill.progress.send_modify(|progress| progress.position = fill.position());
         Ok(fill)
     }
@@ -155,12 +157,12 @@ impl Fill {
                 track.follow(spans, target, &batches, note).await.map(|track| (place, track))
             });
         }
-        let (log, vault, span) = (self.log.clone(), self.vault.clone(), self.span);
+        let (log, vault, span, workers) = (self.log.clone(), self.vault.clone(), self.span, self.workers);
         let mut feeding = JoinSet::new();
         feeding.spawn(async move {
             let (sealed, spans) = mpsc::channel(AHEAD);
             let read = read(&log, from..upto, span, sealed);
-            tokio::try_join!(read, feed(&vault, spans, &feeds)).map(|(next, ())| next)
+            tokio::try_join!(read, feed(&vault, workers, spans, &feeds)).map(|(next, ())| next)
         });
         let mut tracks = Vec::with_capacity(following.len());
         while let Some(ended) = following.join_next().await {
@@ -237,21 +239,23 @@ async fn read(
     Ok(limit)
 }
 
-/// Opens span by span, its partitions side by side, and gives each to all that follow. Ends early when one of them has: it
-/// failed, and says so itself.
+/// Opens span by span, as many partitions at once as there are workers, and gives each to all that follow. Ends early when one
+/// of them has: it failed, and says so itself.
 async fn feed(
     vault: &Vault,
+    workers: usize,
     mut spans: mpsc::Receiver<Span<Stored>>,
     feeds: &[mpsc::Sender<Arc<Span<Opened>>>],
 ) -> Result<(), RunnerFault> {
     while let Some(span) = spans.recv().await {
         let mut opening: JoinSet<Result<_, RunnerFault>> = JoinSet::new();
-        for (partition, stored) in span.facts {
-            let vault = vault.clone();
-            opening.spawn(async move { Ok((partition, Stored::open_all(stored, &vault).await?)) });
-        }
-        let mut facts = HashMap::new();
-        while let Some(opened) = opening.join_next().await {
+        let (mut sealed, mut facts) = (span.facts.into_iter(), HashMap::new());
+        loop {
+            for (partition, stored) in sealed.by_ref().take(workers - opening.len()) {
+                let vault = vault.clone();
+                opening.spawn(async move { Ok((partition, Stored::open_all(stored, &vault).await?)) });
+            }
+            let Some(opened) = opening.join_next().await else { break };
             facts.extend([opened.map_err(RunnerFault::broker("wait for facts to be opened"))??]);
         }
         let span = Arc::new(Span { facts, upto: span.upto });

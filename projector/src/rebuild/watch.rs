@@ -17,7 +17,7 @@ use crate::{
 
 /// How often it is looked what was asked for.
 const LOOK: Duration = Duration::from_secs(2);
-/// Batches applied at once where nobody said how many.
+/// Workers where nobody said how many.
 pub const WORKERS: i16 = 2;
 /// Advisory lock under which versions are compared: "orbit" in ASCII and 4. Two projectors ask once.
 const VERSIONS: i64 = 0x6f72_6269_7404;

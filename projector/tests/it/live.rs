@@ -100,11 +100,8 @@ async fn without_nats_read_models_follow_from_the_log_and_with_it_they_go_on() {
     world.wait_for(position).await;
 
     servers.stop_nats().await.unwrap();
-    let began = Instant::now();
     let position = world.append(user, [(world.id(), of_task(task("Without NATS")))]).await;
     eventually(SOON, || async { world.titles().await.len() == 2 }).await;
-    let took = began.elapsed();
-    assert!(took < SOON, "{took:?}");
     world.wait_for(position).await;
 
     servers.start_nats().await.unwrap();

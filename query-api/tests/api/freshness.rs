@@ -50,7 +50,7 @@ async fn a_position_that_is_reached_is_not_waited_for() {
     let began = Instant::now();
     let reply = world.get_with(ADA, "/tasks", &[("orbit-min-position", &position)]).await;
     assert_eq!(reply.ids(), [task_id(1).0]);
-    assert!(began.elapsed() < Duration::from_secs(2), "it would be given up by then");
+    assert!(began.elapsed() < Duration::from_secs(1));
 }
 
 #[tokio::test]

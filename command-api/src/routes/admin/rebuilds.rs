@@ -32,7 +32,7 @@ const MOST_WORKERS: i16 = 64;
 #[derive(Default, Deserialize, ToSchema)]
 #[schema(example = json!({"workers": 2, "verify": true}))]
 pub struct NewRebuild {
-    /// How many batches are applied at once, 1 to 64; 2 if absent.
+    /// How many workers, each with one batch that is made and one that is written: 1 to 64; 2 if absent.
     #[serde(default)]
     #[schema(value_type = i16, minimum = 1, maximum = 64)]
     workers: Field<i16>,

@@ -150,8 +150,17 @@ fn deferral(sheet: &Sheet, reason: &Reason, recipients: Vec<Recipient>, now: Dat
 }
 
 fn sending(state: &State, attempt: u32, recipients: Vec<Recipient>, found_in_sent: bool, now: DateTime<Utc>) -> Facts {
+    // What the server itself said of a try is so however late it is heard; a copy tells only of the last.
+    let was_told = |sheet: &Sheet| !found_in_sent && (1..=sheet.attempts).contains(&attempt);
     let sheet = match wanted(state)? {
         (_, Standing::Sent { .. }) => return Ok(vec![]),
+        (
+            sheet,
+            Standing::Held { .. }
+            | Standing::Attempting { .. }
+            | Standing::Deferred { .. }
+            | Standing::Uncertain { .. },
+        ) if was_told(sheet) => sheet,
         (sheet, Standing::Uncertain { .. }) => of_try(sheet, attempt)?,
         (
             _,

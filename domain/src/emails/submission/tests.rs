@@ -178,7 +178,7 @@ fn command() -> impl Strategy<Value = Command> {
         let content = Content { subject: subject.into(), ..content() };
         Command::Submit { submit: Box::new(Submit { content, ..message() }), until, scheduled }
     });
-    let attempt = 1..4_u32;
+    let attempt = 1..3_u32;
     let defer = (attempt.clone(), why.clone(), results()).prop_map(|(attempt, reason, recipients)| Command::Defer {
         attempt,
         reason,

@@ -82,7 +82,7 @@ pub struct RebuildView {
     id: Uuid,
     /// The projections that it fills anew.
     projections: Vec<String>,
-    /// How many batches are applied at once.
+    /// How many workers, each with one batch that is made and one that is written.
     workers: i16,
     /// Whether a difference to what is served stops it before the swap.
     verify: bool,

@@ -15,7 +15,7 @@ fn only_what_is_under_way_has_an_outcome() {
     let outcomes = [
         defer(vec![]),
         Command::Fail { attempt: 1, reason: reason(), recipients: vec![] },
-        Command::Sent { attempt: 1, recipients: vec![], found_in_sent: false },
+        Command::Sent { attempt: 1, recipients: vec![], found_in_sent: true },
         Command::Uncertain { attempt: 1, detail: "Cut.".into() },
     ];
     for outcome in outcomes {
@@ -55,6 +55,22 @@ fn who_comes_late_with_what_became_of_a_try_says_nothing_of_the_next() {
     let found = Command::Sent { attempt: 1, recipients: recipients(), found_in_sent: true };
     let lost = [deferred(later(60), vec![accepted("ada@example.org")]), attempted(2), uncertain()];
     under_way(lost).when(found).then_rejected(Rejection::OtherTry);
+}
+
+#[test]
+fn that_the_server_took_a_message_is_so_however_late_it_is_heard() {
+    let all = || vec![accepted("ada@example.org"), refused("b@example.org")];
+    let taken = || Command::Sent { attempt: 1, recipients: all(), found_in_sent: false };
+    for since in [
+        vec![deferred(later(60), vec![])],
+        vec![deferred(later(60), vec![]), attempted(2)],
+        vec![deferred(later(60), vec![]), attempted(2), uncertain()],
+        vec![uncertain(), held(5, false)],
+    ] {
+        under_way(since).when(taken()).then([sent(all())]);
+    }
+    a_submission([]).when(taken()).then_rejected(Rejection::NotUnderWay);
+    under_way([cancelled()]).when(taken()).then_rejected(Rejection::NotUnderWay);
 }
 
 #[test]

@@ -92,7 +92,7 @@ mod tests {
         let pages = Book::new(database.pool().clone()).of(Uuid::from_u128(1), Uuid::from_u128(2));
         let (from, to) = (FolderId(Uuid::from_u128(3)), FolderId(Uuid::from_u128(5)));
         let account =
-            "INSERT INTO work.mail_accounts (connection_id, user_id, settings, phase) VALUES ($1, $2, 1, 'idle')";
+            "INSERT INTO work.mail_accounts (connection_id, user_id, settings, phase) VALUES ($1, $2, 1, 'waiting')";
         let inserted = sqlx::query(account).bind(pages.connection_id).bind(pages.user_id);
         inserted.execute(database.pool()).await.unwrap();
         let seen = |uid| Seen { uid, email_id: Uuid::from_u128(4), flags: Some(1), keywords: vec!["work".to_owned()] };

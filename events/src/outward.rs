@@ -100,14 +100,19 @@ pub fn told(event: &Event) -> Box<RawValue> {
         brief(event.payload())
     } else {
         let text = event.text();
-        // Most facts have no secret, and are told without being taken apart. In a text that somebody wrote, the quote behind
-        // such a name has a backslash before it.
-        if !SECRETS.iter().any(|key| text.get().contains(&format!("\"{key}\":"))) {
+        // Most facts have no secret, and are told without being taken apart.
+        if !SECRETS.iter().any(|key| names(text.get(), key)) {
             return text;
         }
         without_secrets(event.payload())
     };
     to_raw_value(&payload).expect("a JSON value always serialises")
+}
+
+/// Whether a JSON text, written without spaces, has this key. In a text that somebody wrote, the quote behind such a word has
+/// a backslash before it.
+fn names(text: &str, key: &str) -> bool {
+    text.match_indices(key).any(|(at, _)| text[..at].ends_with('"') && text[at + key.len()..].starts_with("\":"))
 }
 
 /// A payload as its user may read it.

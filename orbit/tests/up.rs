@@ -65,7 +65,7 @@ async fn the_line_to_try_works_as_it_is_printed() {
 }
 
 #[tokio::test]
-async fn the_second_start_has_yesterdays_data() {
+async fn the_second_start_is_quick_and_has_yesterdays_data() {
     let home = TestHome::new().await;
     let up = Up::start(&home, &[]);
     let token = up.register("ada@example.org").await;
@@ -73,8 +73,10 @@ async fn the_second_start_has_yesterdays_data() {
     assert_eq!(status, 201);
     up.stop();
 
-    // How quick is written down in docs/PERFORMANCE.md: this is neither the release build nor a quiet machine.
+    let begun = Instant::now();
     let up = Up::start(&home, &[]);
+    // 3 s is for the release build on a quiet machine; this is neither.
+    assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
     until("yesterday's task is there", || async { up.titles(&token).await == ["Stay"] }).await;
     up.stop();
 }
@@ -141,8 +143,7 @@ fn who_stops_the_first_installation_waits_for_nothing_and_leaves_nothing() {
     let begun = Instant::now();
     kill("TERM", child.id());
     let output = child.wait_with_output().unwrap();
-    // Python would sleep ten times longer.
-    assert!(begun.elapsed() < PATIENCE, "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success() && said.contains("Stopped before PostgreSQL and NATS were installed"), "{said}");
     let runtime: Vec<_> = fs::read_dir(home.join("runtime")).unwrap().collect();

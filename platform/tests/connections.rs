@@ -78,7 +78,7 @@ async fn the_pools_of_one_process_are_told_apart_and_waiting_shows_where_nobody_
         if expected.iter().all(|line| said.contains(line)) { Ok(()) } else { Err(said) }
     })
     .await;
-    shutdown.finish(Duration::from_secs(30)).await.unwrap();
+    shutdown.finish(Duration::from_secs(5)).await.unwrap();
 }
 
 #[tokio::test]

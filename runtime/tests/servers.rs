@@ -15,9 +15,6 @@ use std::{
 use common::{ask, ask_at, installed, kill, open_dir, ready_file, running_in, setup, spawn_holder, start, wait_until};
 use orbit_runtime::{Addresses, Fault, Home, ProcessId, Servers, Setup};
 
-/// Long enough for a busy machine.
-const SOON: Duration = Duration::from_mins(1);
-
 /// Not a test but what other tests run and kill: it holds servers for as long as it lives.
 #[tokio::test]
 async fn holder() {
@@ -49,7 +46,9 @@ async fn what_was_stored_is_there_after_a_restart_at_the_same_address() {
     servers.stop().await;
     assert_eq!(running_in(&home.data_dir()), [0; 0]);
 
+    let began = Instant::now();
     let servers = start(&home).await;
+    assert!(began.elapsed() < Duration::from_secs(3), "the second start took {:?}", began.elapsed());
     assert_eq!(*servers.addresses(), first);
     assert_eq!(ask(&servers, "SELECT v FROM t"), "kept");
     servers.stop().await;
@@ -194,7 +193,7 @@ async fn a_server_that_dies_is_noticed_and_named_and_one_that_is_stopped_is_not(
 
     let pid = fs::read_to_string(servers.nats_data_dir().join("nats.pid")).unwrap().trim().parse().unwrap();
     kill("KILL", pid);
-    let exit = tokio::time::timeout(SOON, servers.exited()).await.unwrap();
+    let exit = tokio::time::timeout(Duration::from_secs(5), servers.exited()).await.unwrap();
     assert_eq!(exit.server, "NATS");
     assert!(exit.to_string().contains("nats.log"), "{exit}");
     servers.start_nats().await.unwrap();
@@ -229,7 +228,7 @@ async fn a_busy_postgres_that_is_killed_again_and_again_starts_each_time_at_once
         servers.kill_postgres().await.unwrap();
         let began = Instant::now();
         servers.start_postgres().await.unwrap_or_else(|fault| panic!("round {round}: {fault}"));
-        assert!(began.elapsed() < SOON, "round {round} took {:?}", began.elapsed());
+        assert!(began.elapsed() < Duration::from_secs(10), "round {round} took {:?}", began.elapsed());
         assert_eq!(ask(&servers, "SELECT count(*) FROM t"), "0");
         for client in &mut clients {
             assert!(!client.wait().unwrap().success(), "its connection was cut");

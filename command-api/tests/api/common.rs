@@ -178,7 +178,7 @@ impl Api {
 
     /// Stops everything.
     pub async fn stop(self) {
-        self.shutdown.finish(Duration::from_secs(30)).await.unwrap();
+        self.shutdown.finish(Duration::from_secs(10)).await.unwrap();
     }
 }
 

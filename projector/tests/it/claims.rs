@@ -2,7 +2,7 @@
 
 use std::{
     process::{Child, Command, Stdio},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use orbit_projector::{projections, runner};
@@ -96,7 +96,7 @@ async fn a_killed_process_is_replaced_within_seconds_and_nothing_is_lost() {
     let killed = Instant::now();
     world.wait_for(40 * 14).await;
     assert_eq!(shares(&world).await, [PAIRS]);
-    assert!(killed.elapsed() < SOON, "{:?}", killed.elapsed());
+    assert!(killed.elapsed() < Duration::from_secs(10), "{:?}", killed.elapsed());
     drop(survivor);
     world.fold_into("rebuilt").await;
     assert_eq!(world.dump("rebuilt").await, world.dump("view").await);

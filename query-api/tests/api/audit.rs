@@ -163,7 +163,13 @@ async fn what_is_not_sealed_yet_is_waited_for() {
         let (world, life) = (World::new().await, Shutdown::new());
         append(&world, ADA, 3).await;
         let late = async {
-            tokio::time::sleep(Duration::from_millis(200)).await;
+            // Once the request has looked in vain.
+            eventually(SOON, || async {
+                let looked = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database()
+                              AND query LIKE 'SELECT size, verifier, root, note, signed_at FROM log.seals%')";
+                sqlx::query_scalar::<_, bool>(looked).fetch_one(world.database.pool()).await.unwrap()
+            })
+            .await;
             seal_until(&world, &life);
         };
         let (reply, ()) = tokio::join!(world.get(ADA, "/audit/proof/inclusion?position=3"), late);

@@ -94,7 +94,7 @@ async fn a_read_whose_position_does_not_come_is_503_after_two_seconds() {
         assert_eq!((reply.status, reply.json()["code"].clone()), (503, json!("projection_lag")), "{path}");
         assert_eq!(reply.header("retry-after"), Some("1"));
         let took = began.elapsed();
-        assert!((Duration::from_secs(2)..SOON).contains(&took), "{took:?}");
+        assert!((Duration::from_secs(2)..Duration::from_secs(4)).contains(&took), "{took:?}");
     }
 }
 

@@ -52,7 +52,7 @@ async fn it_serves_until_it_is_told_to_stop() {
     };
     let (served, ()) = tokio::join!(run(listener, config, App::description(), life.clone()), asked);
     served.unwrap();
-    life.finish(Duration::from_secs(30)).await.unwrap();
+    life.finish(Duration::from_secs(10)).await.unwrap();
 }
 
 #[tokio::test]

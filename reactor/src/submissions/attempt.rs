@@ -53,15 +53,8 @@ impl Sender {
         if standing.due_at().is_none_or(|at| at > now) {
             return Ok(());
         }
-        let attempt = match standing {
-            Standing::Attempting { .. } => sheet.attempts,
-            Standing::Held { .. }
-            | Standing::Deferred { .. }
-            | Standing::Sent { .. }
-            | Standing::Failed { .. }
-            | Standing::Uncertain { .. }
-            | Standing::Cancelled => sheet.next_attempt(),
-        };
+        let is_under_way = matches!(standing, Standing::Attempting { .. });
+        let attempt = if is_under_way { sheet.attempts } else { sheet.next_attempt() };
         let job = Job { id, user: found.user_id, attempt, sheet: sheet.clone() };
         // One that names no account never gets here; should it, it fails as one whose account is gone.
         let account = job.sheet.content.connection_id.unwrap_or(ConnectionId(Uuid::nil()));

@@ -151,25 +151,24 @@ fn deferral(sheet: &Sheet, reason: &Reason, recipients: Vec<Recipient>, now: Dat
 
 fn sending(state: &State, attempt: u32, recipients: Vec<Recipient>, found_in_sent: bool, now: DateTime<Utc>) -> Facts {
     // What the server itself said of a try is so however late it is heard; a copy tells only of the last.
-    let was_told = |sheet: &Sheet| !found_in_sent && (1..=sheet.attempts).contains(&attempt);
-    let sheet = match wanted(state)? {
-        (_, Standing::Sent { .. }) => return Ok(vec![]),
-        (
-            sheet,
-            Standing::Held { .. }
-            | Standing::Attempting { .. }
-            | Standing::Deferred { .. }
-            | Standing::Uncertain { .. },
-        ) if was_told(sheet) => sheet,
-        (sheet, Standing::Uncertain { .. }) => of_try(sheet, attempt)?,
-        (
-            _,
-            Standing::Held { .. }
-            | Standing::Attempting { .. }
-            | Standing::Deferred { .. }
-            | Standing::Failed { .. }
-            | Standing::Cancelled,
-        ) => under_way(state, attempt)?,
+    let (sheet, standing) = wanted(state)?;
+    let was_told = !found_in_sent && (1..=sheet.attempts).contains(&attempt);
+    let sheet = match standing {
+        Standing::Sent { .. } => return Ok(vec![]),
+        Standing::Held { .. }
+        | Standing::Attempting { .. }
+        | Standing::Deferred { .. }
+        | Standing::Uncertain { .. }
+            if was_told =>
+        {
+            sheet
+        }
+        Standing::Uncertain { .. } => of_try(sheet, attempt)?,
+        Standing::Held { .. }
+        | Standing::Attempting { .. }
+        | Standing::Deferred { .. }
+        | Standing::Failed { .. }
+        | Standing::Cancelled => under_way(state, attempt)?,
     };
     let recipients = complete(sheet, recipients, true, None);
     if recipients.iter().any(|recipient| recipient.accepted) {

@@ -125,7 +125,7 @@ impl App {
         store.announce(nats.clone(), &nats_prefix, shutdown);
         // One relay is active at a time, whoever has the lock; the others stand by.
         let reactor = Reactor::new(nats.clone(), &nats_prefix);
-        let relay = Relay::new(pool.clone(), nats.clone(), nats_prefix, parts.history);
+        let relay = Relay::new(pool.clone(), nats.clone(), nats_prefix, parts.history).beside(&store);
         shutdown.spawn("log.relay", relay.run(shutdown.clone()));
         // As with the relay.
         let sealer = Sealer::new(pool.clone(), parts.proof_key, clock, store.appended());

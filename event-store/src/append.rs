@@ -7,12 +7,13 @@ use futures_util::{StreamExt, stream::FuturesUnordered};
 use orbit_platform::shutdown::Shutdown;
 use sqlx::PgPool;
 use tokio::{
-    sync::{mpsc, oneshot, watch},
+    sync::{mpsc, oneshot},
     time::Instant,
 };
 
 use crate::{
     Fault,
+    appended::Appended,
     batch::{Footprint, Request},
     lane::Lane,
 };
@@ -76,7 +77,7 @@ pub(crate) struct Appender {
 
 impl Appender {
     /// Starts a batcher. It tells `appended` the new head after every commit.
-    pub fn start(pool: &PgPool, limits: Limits, appended: &watch::Sender<i64>, shutdown: &Shutdown) -> Self {
+    pub fn start(pool: &PgPool, limits: Limits, appended: &Appended, shutdown: &Shutdown) -> Self {
         let (queue, queued) = mpsc::channel(limits.queue);
         let batcher = Batcher::new(pool, limits, queued, appended);
         shutdown.spawn("log.append", batcher.run(shutdown.clone()));
@@ -121,7 +122,7 @@ struct Batcher {
 }
 
 impl Batcher {
-    fn new(pool: &PgPool, limits: Limits, queued: mpsc::Receiver<Queued>, appended: &watch::Sender<i64>) -> Self {
+    fn new(pool: &PgPool, limits: Limits, queued: mpsc::Receiver<Queued>, appended: &Appended) -> Self {
         let lanes = (0..LANES).map(|number| Lane::new(number, pool, limits, appended)).collect();
         Self { queued, held: VecDeque::new(), limits, idle: lanes, footprints: Vec::new() }
     }

@@ -4,14 +4,12 @@ use std::time::Duration;
 
 use orbit_platform::random;
 use sqlx::{Connection, PgConnection, PgPool};
-use tokio::{
-    sync::watch,
-    time::{Instant, sleep, timeout},
-};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::{
     Fault, Limits,
     append::{Queued, Verdict},
+    appended::Appended,
     batch::{self, Objection, Request},
 };
 
@@ -28,7 +26,7 @@ pub(crate) struct Lane {
     pool: PgPool,
     connection: Option<PgConnection>,
     limits: Limits,
-    appended: watch::Sender<i64>,
+    appended: Appended,
     /// Key of an advisory lock that the lane's connection holds. Once the next connection has it, the one before has
     /// ended, and with it whatever it was committing.
     seat: i64,
@@ -62,7 +60,7 @@ impl Work {
 }
 
 impl Lane {
-    pub fn new(number: usize, pool: &PgPool, limits: Limits, appended: &watch::Sender<i64>) -> Self {
+    pub fn new(number: usize, pool: &PgPool, limits: Limits, appended: &Appended) -> Self {
         let seat = i64::from_ne_bytes(random::bytes());
         Self { number, pool: pool.clone(), connection: None, limits, appended: appended.clone(), seat }
     }
@@ -202,11 +200,7 @@ async fn end_seated(connection: &mut PgConnection, seat: i64) -> Result<(), sqlx
 
 /// After an unknown outcome: finds out which requests were committed, answers those, and keeps the others. The answer
 /// is final: whoever has the lane's seat knows that the connection before has ended.
-async fn settle(
-    connection: &mut PgConnection,
-    work: &mut Work,
-    appended: &watch::Sender<i64>,
-) -> Result<(), sqlx::Error> {
+async fn settle(connection: &mut PgConnection, work: &mut Work, appended: &Appended) -> Result<(), sqlx::Error> {
     let mut bases = Vec::with_capacity(work.open.len());
     for queued in &work.open {
         bases.push(find(connection, &queued.request).await?);
@@ -221,25 +215,19 @@ async fn settle(
     Ok(())
 }
 
-/// Tells every request of a committed batch where its facts are.
-fn answer(batch: Vec<Queued>, base: i64, appended: &watch::Sender<i64>) {
+/// Tells every request of a committed batch where its facts are, and then whoever waits for what is appended.
+fn answer(batch: Vec<Queued>, base: i64, appended: &Appended) {
+    let mut requests = Vec::with_capacity(batch.len());
     let mut position = base;
-    for queued in batch {
-        let facts = queued.request.facts();
-        metrics::histogram!("orbit_append_seconds").record(queued.since.elapsed().as_secs_f64());
+    for Queued { request, reply, since } in batch {
+        let facts = request.facts();
+        metrics::histogram!("orbit_append_seconds").record(since.elapsed().as_secs_f64());
         metrics::counter!("orbit_appended_events_total").increment(facts as u64);
-        drop(queued.reply.send(Verdict::Appended { base: position }));
-        position += i64::try_from(facts).unwrap_or(0);
+        drop(reply.send(Verdict::Appended { base: position }));
+        position = position.saturating_add_unsigned(facts as u64);
+        requests.push(*request);
     }
-    if position > base {
-        // Lanes may be heard of out of order.
-        appended.send_if_modified(|head| {
-            *head < position && {
-                *head = position;
-                true
-            }
-        });
-    }
+    appended.tell(base, requests);
 }
 
 /// Where a request's facts went in, if they did: its first fact's id is in its place in the stream, or its answer is kept.

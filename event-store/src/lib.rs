@@ -4,6 +4,7 @@
 //! Kept here: invariants 1 (positions), 2 (sequence = position), 5 (facts never change), 6 (sealed payloads).
 
 mod append;
+mod appended;
 mod attempts;
 mod audit;
 mod batch;

@@ -14,6 +14,7 @@ use uuid::Uuid;
 use crate::{
     Answer, Attempts, Fault, Held, Limits, Loaded, MasterKey, Mode, Origin, Unit, Vault,
     append::{Appender, Verdict},
+    appended::Appended,
     batch::KeptAnswer,
     claims,
     exports::{self, Exports},
@@ -53,7 +54,7 @@ struct Inner {
     clock: Clock,
     partitions: Partitions,
     appender: Appender,
-    appended: watch::Sender<i64>,
+    appended: Appended,
     states: loaded::States,
 }
 
@@ -67,7 +68,7 @@ impl EventStore {
         // First: whoever was faster has written down what the secrets are.
         vault.establish().await?;
         vault.require_fit().await?;
-        let appended = watch::Sender::new(head.position);
+        let appended = Appended::new(head.position);
         let store = Self(Arc::new(Inner {
             vault,
             appender: Appender::start(&pool, limits, &appended, shutdown),
@@ -108,6 +109,11 @@ impl EventStore {
     /// The newest position this process has appended, as it grows.
     pub fn appended(&self) -> watch::Receiver<i64> {
         self.0.appended.subscribe()
+    }
+
+    /// What is appended here, for the relay.
+    pub(crate) fn fresh(&self) -> &Appended {
+        &self.0.appended
     }
 
     /// Reading the log.

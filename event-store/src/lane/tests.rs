@@ -5,7 +5,7 @@ use orbit_platform::shutdown::Shutdown;
 use orbit_testing::{TestDatabase, database, eventually};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::oneshot,
+    sync::{oneshot, watch},
 };
 use uuid::Uuid;
 
@@ -73,7 +73,7 @@ impl Rig {
 
     async fn with(limits: Limits) -> Self {
         let database = database().await;
-        let lane = Some(Lane::new(0, database.pool(), limits, &watch::Sender::new(0)));
+        let lane = Some(Lane::new(0, database.pool(), limits, &Appended::new(0)));
         Self { database, lane }
     }
 
@@ -262,7 +262,7 @@ async fn proxied() -> (Rig, Proxy, Shutdown) {
     let life = Shutdown::new();
     let proxy = Proxy::start(rig.database.pool(), &life).await;
     let pool = PgPool::connect_lazy_with(proxy.options.clone());
-    rig.lane = Some(Lane::new(0, &pool, Limits::default(), &watch::Sender::new(0)));
+    rig.lane = Some(Lane::new(0, &pool, Limits::default(), &Appended::new(0)));
     (rig, proxy, life)
 }
 
@@ -307,7 +307,7 @@ async fn a_batch_whose_commit_nobody_heard_of_is_found_in_the_log() {
     let (verdicts, ()) = tokio::join!(rig.send(three), meanwhile);
     assert_eq!(told(&verdicts), ["1", "3", "0"]);
     assert_eq!(rig.log().await, (4, 4, 4));
-    assert_eq!(*rig.lane.as_ref().unwrap().appended.borrow(), 4, "others are told of what was found");
+    assert_eq!(*rig.lane.as_ref().unwrap().appended.subscribe().borrow(), 4, "others are told of what was found");
     life.trigger();
 }
 

@@ -19,8 +19,8 @@ const STREAM: &str = "Nats-Expected-Stream";
 const PREVIOUS: &str = "Orbit-Previous";
 pub(super) const ENVELOPE: &str = "Orbit-Envelope";
 
-/// A row of the log on its way out. Its metadata stays the text that it is.
-pub(super) struct Outgoing {
+/// A fact on its way out. Its metadata stays the text that it is.
+pub(crate) struct Outgoing {
     pub position: i64,
     pub event_id: Uuid,
     pub user_id: Uuid,
@@ -35,6 +35,11 @@ pub(super) struct Outgoing {
 }
 
 impl Outgoing {
+    /// About how many bytes it takes.
+    pub fn bytes(&self) -> usize {
+        size_of::<Self>() + self.wire_type.len() + self.data.len() + self.metadata.len()
+    }
+
     /// The trace that the fact belongs to. Few facts have one, and only those are worth being read for it.
     pub fn traceparent(&self) -> Option<String> {
         self.metadata.contains(r#""traceparent""#).then_some(())?;

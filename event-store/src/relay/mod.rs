@@ -1,31 +1,38 @@
 //! The relay: publishes the log to `JetStream` so that a message's sequence is its fact's position (invariant 2).
 //!
 //! The relay is the stream's only publisher, and every message says which sequence it expects before itself. So a second
-//! relay, a retry or a lost ack can neither duplicate nor reorder: the server refuses. Losing the broker costs latency
-//! and no fact: whatever is missing in the stream is read from the log again.
+//! relay, a retry or a lost ack can neither duplicate nor reorder: the server refuses. And the ack of one message vouches
+//! for all before it, so only the last of a batch asks for one. Losing the broker costs latency and no fact: whatever is
+//! missing in the stream is read from the log again.
 
 mod message;
 mod stream;
 
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
 use async_nats::{Client, Subscriber, jetstream};
 use futures_util::StreamExt;
 use orbit_events::{Partition, subjects};
 use orbit_platform::{shutdown::Shutdown, telemetry::trace::continued};
 use sqlx::{Connection, PgConnection, PgPool};
-use tokio::time::{Instant, timeout};
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout},
+};
 use tracing::Span;
 
+pub(crate) use message::Outgoing;
 pub use message::{Incoming, Malformed, parse};
 
-use crate::{Fault, read::Log};
-use message::Outgoing;
+use crate::{EventStore, Fault, appended::Appended, read::Log};
 
-/// Facts read from the log at once.
-const BATCH: i64 = 1_000;
+/// Facts published at once.
+const BATCH: usize = 1_000;
 /// Messages that may wait for their ack while the next batch is read.
 const IN_FLIGHT: i64 = 1_000;
+/// How long a relay lives on what its own process appends before it looks into the log, and finds out whether the
+/// connection that holds its lock is still there.
+const LOOK_IN: Duration = Duration::from_secs(1);
 /// How many facts a starting relay looks through for the newest of each partition.
 const LOOK_BACK: i64 = 10_000;
 /// How long reading a batch may take: after it the connection counts as lost, and another relay may have the lock.
@@ -120,6 +127,8 @@ pub struct Relay {
     nats: Client,
     prefix: String,
     history: History,
+    /// What this process appends.
+    own: Appended,
     /// Key of the advisory lock; tests let two relays lead at once.
     lock: i64,
 }
@@ -127,7 +136,13 @@ pub struct Relay {
 impl Relay {
     /// A relay from the database of `pool` to the stream of `prefix`.
     pub fn new(pool: PgPool, nats: Client, prefix: impl Into<String>, history: History) -> Self {
-        Self { pool, nats, prefix: prefix.into(), history, lock: LOCK }
+        Self { pool, nats, prefix: prefix.into(), history, own: Appended::new(0), lock: LOCK }
+    }
+
+    /// The same relay, in one process with the store that appends: what goes through there it need not read.
+    #[must_use]
+    pub fn beside(self, store: &EventStore) -> Self {
+        Self { own: store.fresh().clone(), ..self }
     }
 
     /// Relays until `shutdown`. Several may run; one is active at a time, and two at once would do no harm.
@@ -164,6 +179,7 @@ impl Relay {
             tokio::time::sleep(STANDBY).await;
         }
         metrics::gauge!("orbit_relay_active").set(1.0);
+        let _wanted = self.own.want();
         let mut course = self.start().await?;
         loop {
             course.step(&mut connection).await?;
@@ -178,7 +194,8 @@ impl Relay {
             .await
             .map_err(RelayFault::broker("subscribe to announcements of appends"))?;
         let inbox = self.nats.new_inbox();
-        let acks = self.nats.subscribe(format!("{inbox}.*")).await.map_err(RelayFault::broker("subscribe to acks"))?;
+        let coming =
+            self.nats.subscribe(format!("{inbox}.*")).await.map_err(RelayFault::broker("subscribe to acks"))?;
         let log = Log::new(self.pool.clone());
         let jetstream = jetstream::new(self.nats.clone());
         let (stream, last) = stream::ensure(&jetstream, &log, &self.prefix, self.history).await?;
@@ -190,11 +207,12 @@ impl Relay {
             stream,
             looked: Instant::now(),
             log,
+            looked_in: Instant::now(),
+            own: self.own.clone(),
+            own_head: self.own.subscribe(),
             appended,
-            inbox,
-            acks,
+            acks: Acks { inbox, coming, asked: VecDeque::new(), acked: last },
             published: last,
-            acked: last,
             previous,
         })
     }
@@ -204,7 +222,7 @@ async fn try_lock(connection: &mut PgConnection, key: i64) -> Result<bool, sqlx:
     sqlx::query_scalar!(r#"SELECT pg_try_advisory_lock($1) AS "locked!""#, key).fetch_one(connection).await
 }
 
-/// A relay under way: everything up to `published` was sent, everything up to `acked` is in the stream.
+/// A relay under way: everything up to `published` was sent.
 struct Course {
     nats: Client,
     prefix: String,
@@ -213,39 +231,56 @@ struct Course {
     /// When the stream was last known to be what this relay made of it.
     looked: Instant,
     log: Log,
+    /// When facts were last read from the log.
+    looked_in: Instant,
+    /// What this process appends, and how far.
+    own: Appended,
+    own_head: watch::Receiver<i64>,
+    /// What every process announces.
     appended: Subscriber,
-    inbox: String,
-    acks: Subscriber,
+    acks: Acks,
     published: i64,
-    acked: i64,
     /// Position of the newest fact of each partition that was sent.
     previous: Vec<i64>,
 }
 
 impl Course {
-    /// Reads and publishes one batch while the acks of the batch before come in; waits if that was all there is.
+    /// Publishes one batch; waits if that was all there is.
     async fn step(&mut self, connection: &mut PgConnection) -> Result<(), RelayFault> {
-        let most_open = (self.published - self.acked).min(IN_FLIGHT);
-        let (batch, ()) = tokio::try_join!(
-            read(connection, self.published),
-            collect_acks(&mut self.acks, &mut self.acked, self.published, most_open),
-        )?;
-        let all = batch.len() < BATCH.try_into().unwrap_or(usize::MAX);
-        // They end when the batch is sent; the acks come while the next one is read.
-        let spans = spans(&batch);
-        for outgoing in batch {
-            self.publish(outgoing).await?;
+        let batch = self.next(connection).await?;
+        let all = batch.len() < BATCH;
+        if let Some(last) = batch.last().map(|last| last.position) {
+            metrics::gauge!("orbit_relay_backlog_events").set(as_f64(last - self.published));
+            // They end when the batch is sent; its ack comes while the next one is read.
+            let spans = spans(&batch);
+            for outgoing in batch {
+                let reply = (outgoing.position == last).then(|| self.acks.ask(last));
+                self.publish(outgoing, reply).await?;
+            }
+            drop(spans);
         }
-        drop(spans);
-        if all {
-            // What is appended from here on is announced.
-            collect_acks(&mut self.acks, &mut self.acked, self.published, 0).await?;
-            return self.wait().await;
+        if !all {
+            return self.acks.collect(self.published, IN_FLIGHT).await;
         }
-        collect_acks(&mut self.acks, &mut self.acked, self.published, IN_FLIGHT).await
+        // What is appended from here on is announced.
+        self.acks.collect(self.published, 0).await?;
+        self.wait().await
     }
 
-    async fn publish(&mut self, outgoing: Outgoing) -> Result<(), RelayFault> {
+    /// The next facts: what went through this process a moment ago, else what the log has.
+    async fn next(&mut self, connection: &mut PgConnection) -> Result<Vec<Outgoing>, RelayFault> {
+        if self.looked_in.elapsed() < LOOK_IN {
+            let own = self.own.take(self.published, BATCH);
+            if !own.is_empty() {
+                return Ok(own);
+            }
+        }
+        let batch = read(connection, self.published).await?;
+        self.looked_in = Instant::now();
+        Ok(batch)
+    }
+
+    async fn publish(&mut self, outgoing: Outgoing, reply: Option<String>) -> Result<(), RelayFault> {
         let position = outgoing.position;
         let Some(previous) = usize::try_from(outgoing.partition).ok().and_then(|p| self.previous.get_mut(p)) else {
             return Err(RelayFault::Refused {
@@ -255,30 +290,44 @@ impl Course {
         };
         let (subject, headers, payload) = outgoing.message(&self.prefix, &self.stream, *previous);
         *previous = position;
-        self.nats
-            .publish_with_reply_and_headers(subject, format!("{}.{position}", self.inbox), headers, payload)
-            .await
-            .map_err(RelayFault::broker("publish a fact"))?;
+        match reply {
+            Some(reply) => self.nats.publish_with_reply_and_headers(subject, reply, headers, payload).await,
+            None => self.nats.publish_with_headers(subject, headers, payload).await,
+        }
+        .map_err(RelayFault::broker("publish a fact"))?;
         self.published = position;
         Ok(())
     }
 
-    /// Until an append is announced, or for a poll's time.
+    /// Until something is appended that was not published, or for a poll's time.
     async fn wait(&mut self) -> Result<(), RelayFault> {
         metrics::gauge!("orbit_relay_backlog_events").set(0.0);
-        match timeout(POLL, self.appended.next()).await {
-            Ok(Some(_)) => {
-                // Announcements that came meanwhile say the same.
-                while let Some(Some(_)) = futures_util::FutureExt::now_or_never(self.appended.next()) {}
-                Ok(())
-            }
-            Ok(None) => {
-                Err(RelayFault::Broker { attempt: "wait for an append", source: "the subscription ended".into() })
-            }
+        match timeout(POLL, self.news()).await {
+            Ok(told) => told,
             Err(_) => {
                 let head = self.log.head().await?;
-                metrics::gauge!("orbit_relay_backlog_events").set(as_f64(head.position - self.acked));
+                metrics::gauge!("orbit_relay_backlog_events").set(as_f64(head.position - self.published));
                 if self.looked.elapsed() >= LOOK { self.look().await } else { Ok(()) }
+            }
+        }
+    }
+
+    /// What this process appends it knows first, and then hears of it once more, as of what others append.
+    async fn news(&mut self) -> Result<(), RelayFault> {
+        loop {
+            let head = tokio::select! {
+                Ok(()) = self.own_head.changed() => Some(*self.own_head.borrow_and_update()),
+                announced = self.appended.next() => {
+                    let ended = || RelayFault::Broker {
+                        attempt: "wait for an append",
+                        source: "the subscription ended".into(),
+                    };
+                    std::str::from_utf8(&announced.ok_or_else(ended)?.payload).ok().and_then(|head| head.parse().ok())
+                }
+            };
+            // An announcement that cannot be read may be of anything.
+            if head.is_none_or(|head| head > self.published) {
+                return Ok(());
             }
         }
     }
@@ -286,8 +335,8 @@ impl Course {
     /// Nothing tells a relay without anything to publish that its stream is gone: whoever reads it would wait in vain.
     async fn look(&mut self) -> Result<(), RelayFault> {
         let found = stream::last_sequence(&jetstream::new(self.nats.clone()), &self.stream).await?;
-        if found != Some(self.acked) {
-            return Err(RelayFault::Changed { expected: self.acked, found });
+        if found != Some(self.published) {
+            return Err(RelayFault::Changed { expected: self.published, found });
         }
         self.looked = Instant::now();
         Ok(())
@@ -305,7 +354,7 @@ fn spans(batch: &[Outgoing]) -> Vec<Span> {
     })
 }
 
-/// The next facts after a position, and how far the relay is behind.
+/// The next facts after a position.
 async fn read(connection: &mut PgConnection, after: i64) -> Result<Vec<Outgoing>, RelayFault> {
     let query = sqlx::query_as!(
         Outgoing,
@@ -313,32 +362,48 @@ async fn read(connection: &mut PgConnection, after: i64) -> Result<Vec<Outgoing>
                   metadata::text AS "metadata!", recorded_at
            FROM log.events WHERE position > $1 ORDER BY position LIMIT $2"#,
         after,
-        BATCH
+        i64::try_from(BATCH).unwrap_or(i64::MAX)
     );
     let batch = timeout(READ_TIMEOUT, query.fetch_all(connection))
         .await
         .unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())))
         .map_err(Fault::database("read facts to relay"))?;
-    if let Some(last) = batch.last() {
-        metrics::gauge!("orbit_relay_backlog_events").set(as_f64(last.position - after));
-    }
     Ok(batch)
 }
 
-/// Takes acks until at most `open` messages wait for theirs, checking that each sequence is the position.
-async fn collect_acks(acks: &mut Subscriber, acked: &mut i64, published: i64, open: i64) -> Result<(), RelayFault> {
-    while published - *acked > open {
-        let expected = *acked + 1;
-        let ack = timeout(ACK_TIMEOUT, acks.next()).await.map_err(|_| RelayFault::NoAck(expected))?;
-        let ack = ack.ok_or(RelayFault::NoAck(expected))?;
-        let (position, sequence) = message::acknowledged(&ack)?;
-        if sequence != position || position != expected {
-            return Err(RelayFault::OutOfStep { position, sequence });
-        }
-        *acked = position;
-        metrics::counter!("orbit_relayed_events_total").increment(1);
+/// Acks on their way, in the order in which they were asked for.
+struct Acks {
+    inbox: String,
+    coming: Subscriber,
+    /// Positions whose messages asked for one.
+    asked: VecDeque<i64>,
+    /// Everything up to here is in the stream.
+    acked: i64,
+}
+
+impl Acks {
+    /// Where the ack of a position is to go.
+    fn ask(&mut self, position: i64) -> String {
+        self.asked.push_back(position);
+        format!("{}.{position}", self.inbox)
     }
-    Ok(())
+
+    /// Takes acks until at most `open` messages are not known to be in the stream. The sequence of each must be its
+    /// position: the stream took it only because it ended right before, and so with all the others.
+    async fn collect(&mut self, published: i64, open: i64) -> Result<(), RelayFault> {
+        while published - self.acked > open
+            && let Some(expected) = self.asked.pop_front()
+        {
+            let ack = timeout(ACK_TIMEOUT, self.coming.next()).await.map_err(|_| RelayFault::NoAck(expected))?;
+            let (position, sequence) = message::acknowledged(&ack.ok_or(RelayFault::NoAck(expected))?)?;
+            if sequence != position || position != expected {
+                return Err(RelayFault::OutOfStep { position, sequence });
+            }
+            metrics::counter!("orbit_relayed_events_total").increment((position - self.acked).unsigned_abs());
+            self.acked = position;
+        }
+        Ok(())
+    }
 }
 
 impl Log {

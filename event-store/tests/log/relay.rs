@@ -3,20 +3,39 @@
 use std::time::Duration;
 
 use async_nats::jetstream::message::StreamMessage;
+use futures_util::StreamExt;
+use orbit_domain::tasks::Label;
 use orbit_event_store::{
-    Log,
+    EventStore, Log,
     relay::{History, Relay, parse},
 };
 use orbit_events::subjects;
 use orbit_testing::{TestNats, eventually, own_servers};
 
-use crate::world::{Person, SOON, World, pool_as};
+use crate::world::{Person, SOON, World, pool_as, rename};
 
 /// Starts a relay as a process does.
 pub async fn relay(world: &World, nats: &TestNats) {
+    world.life.spawn("relay", a_relay(world, nats).run(world.life.clone()));
+}
+
+fn a_relay(world: &World, nats: &TestNats) -> Relay {
     let pool = pool_as(&world.database, "orbit_command");
     let history = History { bytes: 64 * 1024 * 1024, ..History::default() };
-    world.life.spawn("relay", Relay::new(pool, nats.client().clone(), nats.prefix(), history).run(world.life.clone()));
+    Relay::new(pool, nats.client().clone(), nats.prefix(), history)
+}
+
+/// Holds every message of the stream to the log, once there are so many.
+async fn assert_told_as_logged(store: &EventStore, world: &World, nats: &TestNats, facts: usize) {
+    let all = || async { Some(messages(world, nats).await).filter(|all| all.len() == facts) };
+    for message in eventually(SOON, all).await {
+        let incoming = parse(&message.subject, &message.headers, &message.payload, message.sequence).unwrap();
+        let ours = store.log().at(incoming.stored.envelope.position).await.unwrap().unwrap();
+        assert_eq!((ours.envelope, ours.partition, ours.data), {
+            let stored = incoming.stored;
+            (stored.envelope, stored.partition, stored.data)
+        });
+    }
 }
 
 /// All messages of the present epoch's stream; none, if there is no stream.
@@ -53,17 +72,34 @@ async fn commands_succeed_while_nats_is_down_and_are_relayed_once_it_is_back() {
     assert_eq!(world.assert_sound().await, 101);
 
     own.start_nats().await.unwrap();
-    let all = || async { Some(messages(&world, &nats).await).filter(|all| all.len() == 101) };
-    for message in eventually(SOON, all).await {
-        let incoming = parse(&message.subject, &message.headers, &message.payload, message.sequence).unwrap();
-        let ours = store.log().at(incoming.stored.envelope.position).await.unwrap().unwrap();
-        assert_eq!((ours.envelope, ours.partition, ours.data), {
-            let stored = incoming.stored;
-            (stored.envelope, stored.partition, stored.data)
-        });
-    }
+    assert_told_as_logged(&store, &world, &nats, 101).await;
     world.stop().await;
     own.stop().await;
+}
+
+#[tokio::test]
+async fn a_relay_tells_what_its_own_process_appends_and_what_others_do_in_between() {
+    let (world, nats) = (World::new().await, orbit_testing::nats().await);
+    let (own, other) = (world.store().await, world.store().await);
+    own.announce(nats.client().clone(), nats.prefix(), &world.life);
+    let person = Person::new(&own).await;
+    world.life.spawn("relay", a_relay(&world, &nats).beside(&own).run(world.life.clone()));
+    person.label("before anybody else").await.unwrap();
+    assert_told_as_logged(&own, &world, &nats, 1).await;
+    // Nobody announces what the other appends: it is in the way of what this one does.
+    let labels = (0..300).map(|n| {
+        let person = person.at(if n % 7 == 3 { &other } else { &own });
+        async move {
+            let id = person.label(&format!("label {n}")).await.unwrap();
+            if n % 3 == 0 {
+                person.run::<Label>(id, rename(&format!("renamed {n}"))).await.unwrap();
+            }
+        }
+    });
+    futures_util::stream::iter(labels).buffer_unordered(40).collect::<()>().await;
+    assert_eq!(world.assert_sound().await, 401);
+    assert_told_as_logged(&own, &world, &nats, 401).await;
+    world.stop().await;
 }
 
 #[tokio::test]
@@ -75,7 +111,7 @@ async fn an_announced_append_is_relayed_without_waiting_for_the_poll() {
     let mut appended = nats.client().subscribe(subjects::appended(nats.prefix())).await.unwrap();
     nats.client().flush().await.unwrap();
     person.label("red").await.unwrap();
-    let announced = tokio::time::timeout(SOON, futures_util::StreamExt::next(&mut appended)).await.unwrap().unwrap();
+    let announced = tokio::time::timeout(SOON, appended.next()).await.unwrap().unwrap();
     assert_eq!(announced.payload, "1");
     assert_eq!(*store.appended().borrow(), 1);
     world.stop().await;

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::{
     TOKENS,
-    stems::{find, stem},
+    stems::{Stems, find},
     tokens::{Token, fold, folded, pieces, tokens},
 };
 use crate::emails::query::{Field, Term, Terms};
@@ -28,24 +28,30 @@ impl Cut {
 }
 
 /// Fragments of a text in this language around the words that were asked for, in pieces: each with whether it is such a
-/// word. Nothing, if none of them is there. White space is told as one space, what is left out as an ellipsis.
-pub fn mark(text: &str, terms: &Terms, language: Option<&str>, options: Cut) -> Vec<(String, bool)> {
+/// word. Nothing, if none of them is there. White space is told as one space, what is left out as an ellipsis. `stems` are
+/// best kept for all that is shown at once.
+pub fn mark(text: &str, terms: &Terms, language: Option<&str>, options: Cut, stems: &mut Stems) -> Vec<(String, bool)> {
+    stems.make_room();
     let language = language.and_then(find);
     let sought: Vec<Vec<Sought>> =
-        terms.all.iter().flatten().filter_map(|term| sequence(term, language, options)).collect();
+        terms.all.iter().flatten().filter_map(|term| sequence(term, language, options, stems)).collect();
     if sought.is_empty() {
         return vec![];
     }
-    let words: Vec<Token<'_>> = tokens(text).take(TOKENS).collect();
-    let hits = find_hits(&words, &sought, language);
+    let mut search = Search::new(tokens(text).take(TOKENS), &sought, language, stems);
     let mut pieces = Pieces::default();
-    let mut rest = hits.as_slice();
+    let mut shown = 0;
     for _ in 0..options.fragments {
-        let Some(first) = rest.first() else { break };
-        let window = window(text, &words, first, options.chars);
-        let inside = rest.partition_point(|hit| hit.end <= window.end);
-        pieces.fragment(text, window, &rest[..inside]);
-        rest = &rest[inside..];
+        let Some(first) = search.hit(shown) else { break };
+        search.read_to(
+            text[first.start..].char_indices().nth(options.chars).map_or(text.len(), |(at, _)| first.start + at),
+        );
+        let window = window(text, &search.words, &first, options.chars);
+        search.look_to(window.end);
+        let inside = &search.hits[shown..];
+        let inside = &inside[..inside.partition_point(|hit| hit.end <= window.end)];
+        pieces.fragment(text, window, inside);
+        shown += inside.len();
     }
     pieces.finish(text.len())
 }
@@ -53,13 +59,13 @@ pub fn mark(text: &str, terms: &Terms, language: Option<&str>, options: Cut) -> 
 /// A word to look for.
 struct Sought {
     word: String,
-    /// In the text's language; absent, if it has none or the word says nothing in it.
-    stem: Option<String>,
+    /// Its number, in the text's language; absent, if it has none or the word says nothing in it.
+    stem: Option<u32>,
     is_beginning: bool,
 }
 
 /// The words of a term behind each other; nothing, if this text is not asked for them, or they say nothing.
-fn sequence(term: &Term, language: Option<usize>, options: Cut) -> Option<Vec<Sought>> {
+fn sequence(term: &Term, language: Option<usize>, options: Cut, stems: &mut Stems) -> Option<Vec<Sought>> {
     let is_asked = match term.field {
         Field::Any => true,
         Field::Subject | Field::From | Field::To | Field::HasAttachment => term.field == options.field,
@@ -73,7 +79,7 @@ fn sequence(term: &Term, language: Option<usize>, options: Cut) -> Option<Vec<So
         .into_iter()
         .enumerate()
         .map(|(index, word)| Sought {
-            stem: language.and_then(|language| stem(language, &word)),
+            stem: language.and_then(|language| stems.number(Some(language), &word)),
             is_beginning: term.prefix && index + 1 == count,
             word,
         })
@@ -82,30 +88,93 @@ fn sequence(term: &Term, language: Option<usize>, options: Cut) -> Option<Vec<So
     (!says_nothing).then_some(sought)
 }
 
-fn find_hits(words: &[Token<'_>], sought: &[Vec<Sought>], language: Option<usize>) -> Vec<Range<usize>> {
-    let mut buffer = String::new();
-    let mut hits: Vec<Range<usize>> = vec![];
-    let mut found_up_to = 0;
-    for start in 0..words.len() {
-        let length = sought
+/// Looks for words in a text, no further than it is asked to: what is shown is mostly near its beginning.
+struct Search<'a, I> {
+    more: I,
+    words: Vec<Token<'a>>,
+    sought: &'a [Vec<Sought>],
+    longest: usize,
+    language: Option<usize>,
+    stems: &'a mut Stems,
+    /// The word at which it is looked next.
+    next: usize,
+    found_up_to: usize,
+    /// Where in the text the words are that were found, in order.
+    hits: Vec<Range<usize>>,
+    buffer: String,
+}
+
+impl<'a, I: Iterator<Item = Token<'a>>> Search<'a, I> {
+    fn new(words: I, sought: &'a [Vec<Sought>], language: Option<usize>, stems: &'a mut Stems) -> Self {
+        Self {
+            more: words,
+            words: vec![],
+            sought,
+            longest: sought.iter().map(Vec::len).max().unwrap_or(0),
+            language,
+            stems,
+            next: 0,
+            found_up_to: 0,
+            hits: vec![],
+            buffer: String::new(),
+        }
+    }
+
+    /// The hit of a number, once it is found.
+    fn hit(&mut self, number: usize) -> Option<Range<usize>> {
+        while self.hits.len() <= number {
+            self.look()?;
+        }
+        self.hits.get(number).cloned()
+    }
+
+    /// Finds all hits that begin before here.
+    fn look_to(&mut self, end: usize) {
+        self.read_to(end);
+        while self.words.get(self.next).is_some_and(|word| word.start < end) && self.look().is_some() {}
+    }
+
+    /// Reads all words that begin before here, and one more.
+    fn read_to(&mut self, end: usize) {
+        while self.words.last().is_none_or(|last| last.start < end)
+            && let Some(word) = self.more.next()
+        {
+            self.words.push(word);
+        }
+    }
+
+    /// Looks whether something that is sought begins with the next word; nothing, if there is none.
+    fn look(&mut self) -> Option<()> {
+        let start = self.next;
+        let missing = (start + self.longest).saturating_sub(self.words.len());
+        self.words.extend(self.more.by_ref().take(missing));
+        let behind = self.words.get(start..).filter(|behind| !behind.is_empty())?;
+        let (language, stems, buffer) = (self.language, &mut *self.stems, &mut self.buffer);
+        let length = self
+            .sought
             .iter()
             .filter(|sequence| {
-                let behind = words[start..].iter();
                 sequence.len() <= behind.len()
-                    && sequence.iter().zip(behind).all(|(sought, word)| matches(sought, word, language, &mut buffer))
+                    && sequence.iter().zip(behind).all(|(sought, word)| matches(sought, word, language, stems, buffer))
             })
             .map(Vec::len)
             .max();
         let end = start + length.unwrap_or(0);
-        for word in words.get(start.max(found_up_to)..end).unwrap_or_default() {
-            hits.push(word.start..word.end());
-        }
-        found_up_to = found_up_to.max(end);
+        let found = self.words.get(start.max(self.found_up_to)..end).unwrap_or_default();
+        self.hits.extend(found.iter().map(|word| word.start..word.end()));
+        self.found_up_to = self.found_up_to.max(end);
+        self.next += 1;
+        Some(())
     }
-    hits
 }
 
-fn matches(sought: &Sought, token: &Token<'_>, language: Option<usize>, buffer: &mut String) -> bool {
+fn matches(
+    sought: &Sought,
+    token: &Token<'_>,
+    language: Option<usize>,
+    stems: &mut Stems,
+    buffer: &mut String,
+) -> bool {
     if !token.is_compound && begin_otherwise(&sought.word, token.text) {
         return false;
     }
@@ -113,10 +182,9 @@ fn matches(sought: &Sought, token: &Token<'_>, language: Option<usize>, buffer: 
         fold(word, buffer);
         let is_it = *buffer == sought.word || (sought.is_beginning && buffer.starts_with(&sought.word));
         is_it
-            || (may_share_stem(&sought.word, buffer) && {
-                let found = language.and_then(|language| stem(language, buffer));
-                found.is_some() && found == sought.stem
-            })
+            || (sought.stem.is_some()
+                && may_share_stem(&sought.word, buffer)
+                && stems.number(language, buffer) == sought.stem)
     })
 }
 

@@ -88,7 +88,7 @@ fn asked(text: &str, languages: &[&str]) -> Option<String> {
 }
 
 fn marked(text: &str, question: &str, language: Option<&str>, cut: Cut) -> String {
-    let pieces = mark(text, &terms(question), language, cut);
+    let pieces = mark(text, &terms(question), language, cut, &mut Stems::new());
     pieces.into_iter().map(|(piece, is_hit)| if is_hit { format!("[{piece}]") } else { piece }).collect()
 }
 
@@ -313,7 +313,9 @@ proptest! {
         chars in 0..80_usize,
         fragments in 0..4_usize,
     ) {
-        let pieces = mark(&text, &terms(&question), Some("en"), Cut { field: Field::Any, chars, fragments });
+        let (terms, mut stems) = (terms(&question), Stems::new());
+        let mut mark = |fragments| mark(&text, &terms, Some("en"), Cut { field: Field::Any, chars, fragments }, &mut stems);
+        let pieces = mark(fragments);
         for (piece, is_hit) in &pieces {
             prop_assert!(!piece.is_empty());
             if *is_hit {
@@ -323,6 +325,10 @@ proptest! {
         for two in pieces.windows(2) {
             prop_assert!(two[0].1 != two[1].1, "{pieces:?}");
         }
+        // Who looks further finds the same, and then more.
+        let told = |pieces: &[(String, bool)]| pieces.iter().map(|(piece, _)| &**piece).collect::<String>();
+        let (less, more) = (told(&pieces), told(&mark(fragments + 3)));
+        prop_assert!(more.starts_with(less.trim_end_matches('…').trim_end()), "{less} {more}");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use orbit_domain::emails::{
     query::Terms,
-    words::{Cut, mark},
+    words::{Cut, Stems, mark},
 };
 use orbit_platform::{
     http::{page::Page, query::Query},
@@ -80,18 +80,19 @@ pub async fn get(reader: Reader<Emails>, query: Query) -> Result<Snapshot<Page<F
 
 /// Shows where the words stand in the e-mails of a page: on a thread where it may take its time, since texts are long.
 pub async fn highlighted(page: Page<Hit>, terms: Terms) -> Result<Page<Found>, ApiError> {
-    let found = move || page.map(|hit| mark_hit(hit, &terms));
+    let mut stems = Stems::new();
+    let found = move || page.map(|hit| mark_hit(hit, &terms, &mut stems));
     tokio::task::spawn_blocking(found).await.map_err(ApiError::internal)
 }
 
-fn mark_hit(hit: Hit, terms: &Terms) -> Found {
+fn mark_hit(hit: Hit, terms: &Terms, stems: &mut Stems) -> Found {
     let Hit { email, rank, text, language } = hit;
     let Some(text) = text else {
         return Found { email, rank, highlights: Highlights::default() };
     };
     let language = language.as_deref();
-    let marked = |text: &str, cut| {
-        let pieces = mark(text, terms, language, cut).into_iter();
+    let mut marked = |text: &str, cut| {
+        let pieces = mark(text, terms, language, cut, stems).into_iter();
         pieces.map(|(text, hit)| Fragment { text, hit }).collect()
     };
     let highlights = Highlights { subject: marked(&email.subject, Cut::SUBJECT), body: marked(&text, Cut::TEXT) };

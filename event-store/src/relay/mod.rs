@@ -302,14 +302,12 @@ impl Course {
     /// Until something is appended that was not published, or for a poll's time.
     async fn wait(&mut self) -> Result<(), RelayFault> {
         metrics::gauge!("orbit_relay_backlog_events").set(0.0);
-        match timeout(POLL, self.news()).await {
-            Ok(told) => told,
-            Err(_) => {
-                let head = self.log.head().await?;
-                metrics::gauge!("orbit_relay_backlog_events").set(as_f64(head.position - self.published));
-                if self.looked.elapsed() >= LOOK { self.look().await } else { Ok(()) }
-            }
+        if let Ok(told) = timeout(POLL, self.news()).await {
+            return told;
         }
+        let head = self.log.head().await?;
+        metrics::gauge!("orbit_relay_backlog_events").set(as_f64(head.position - self.published));
+        if self.looked.elapsed() >= LOOK { self.look().await } else { Ok(()) }
     }
 
     /// What this process appends it knows first, and then hears of it once more, as of what others append.

@@ -2,7 +2,7 @@
 //!
 //! The relay is the stream's only publisher, and every message says which sequence it expects before itself. So a second
 //! relay, a retry or a lost ack can neither duplicate nor reorder: the server refuses. And the ack of one message vouches
-//! for all before it, so only the last of a batch asks for one. Losing the broker costs latency and no fact: whatever is
+//! for all before it, so few ask for one. Losing the broker costs latency and no fact: whatever is
 //! missing in the stream is read from the log again.
 
 mod message;
@@ -30,6 +30,9 @@ use crate::{EventStore, Fault, appended::Appended, read::Log};
 const BATCH: usize = 1_000;
 /// Messages that may wait for their ack while the next batch is read.
 const IN_FLIGHT: i64 = 1_000;
+/// Bytes of payload after which an ack is asked for within a batch too: a broker that takes long over large facts still
+/// says in time that it is there.
+const SILENT: usize = 1024 * 1024;
 /// How long a relay lives on what its own process appends before it looks into the log, and finds out whether the
 /// connection that holds its lock is still there.
 const LOOK_IN: Duration = Duration::from_secs(1);
@@ -253,8 +256,14 @@ impl Course {
             metrics::gauge!("orbit_relay_backlog_events").set(as_f64(last - self.published));
             // They end when the batch is sent; its ack comes while the next one is read.
             let spans = spans(&batch);
+            let mut silent = 0;
             for outgoing in batch {
-                let reply = (outgoing.position == last).then(|| self.acks.ask(last));
+                silent += outgoing.data.len();
+                let asks = outgoing.position == last || silent >= SILENT;
+                let reply = asks.then(|| self.acks.ask(outgoing.position));
+                if asks {
+                    silent = 0;
+                }
                 self.publish(outgoing, reply).await?;
             }
             drop(spans);

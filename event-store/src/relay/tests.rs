@@ -42,15 +42,20 @@ impl Rig {
     }
 
     async fn append(&self, facts: i64) {
+        self.append_large(facts, 0).await;
+    }
+
+    /// Facts with so many bytes more.
+    async fn append_large(&self, facts: i64, bytes: i32) {
         let sql = "WITH head AS (UPDATE log.head SET position = position + $1 RETURNING position - $1 AS base)
                    INSERT INTO log.events (position, event_id, user_id, partition, category, stream_id, version, type,
                                            schema_version, data, metadata, recorded_at)
                    SELECT base + n, uuidv7(), ('00000000-0000-0000-0000-00000000000' || n % 8)::uuid, n % 8, 'labels',
-                          uuidv7(), 1, 'labels.created', 1, sha512(n::text::bytea),
+                          uuidv7(), 1, 'labels.created', 1, sha512(n::text::bytea) || repeat('x', $2)::bytea,
                           '{\"actor\": {\"type\": \"user\"}, \"correlation_id\": \"00000000-0000-0000-0000-000000000000\"}',
                           now()
                    FROM head, generate_series(1, $1) n";
-        sqlx::query(sql).bind(facts).execute(self.database.pool()).await.unwrap();
+        sqlx::query(sql).bind(facts).bind(bytes).execute(self.database.pool()).await.unwrap();
         let _ = self.nats.client().publish(subjects::appended(self.nats.prefix()), "".into()).await;
     }
 
@@ -170,6 +175,19 @@ async fn every_fact_is_relayed_once_in_its_place_though_two_relays_lead_at_once(
     .await;
     assert_eq!(rig.assert_in_step().await, (1, 0));
     assert_eq!(rig.head().await.epoch, epoch, "nobody took the other's haste for a restored database");
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn facts_as_large_as_they_may_be_are_relayed_among_small_ones() {
+    let rig = Rig::new().await;
+    rig.append(10).await;
+    rig.append_large(20, 1_000_000).await;
+    rig.append(10).await;
+    rig.relay(1);
+    assert_eq!(rig.assert_in_step().await, (1, 0));
+    rig.append_large(5, 1_000_000).await;
+    assert_eq!(rig.assert_in_step().await, (1, 0));
     rig.stop().await;
 }
 

@@ -8,7 +8,7 @@ use std::{
 
 use tokio::sync::watch;
 
-use crate::{batch::Request, relay::Outgoing};
+use crate::{batch::Request, outgoing::Outgoing};
 
 /// Bytes of facts that wait for the relay at most. One that is further behind than that reads the log.
 const KEPT: usize = 8 * 1024 * 1024;

@@ -17,6 +17,7 @@ mod lane;
 mod loaded;
 mod mailboxes;
 mod master;
+mod outgoing;
 mod past;
 pub mod proof;
 mod read;

@@ -6,60 +6,33 @@
 
 use async_nats::{HeaderMap, Message, StatusCode};
 use bytes::Bytes;
-use chrono::{DateTime, Utc};
-use orbit_events::{Envelope, EventId, Metadata, Partition, UserId, subjects};
+use chrono::DateTime;
+use orbit_events::{Envelope, EventId, Metadata, UserId, subjects};
 use serde::Deserialize;
 use uuid::Uuid;
 
 use super::{RelayFault, partition_of};
-use crate::Stored;
+use crate::{Stored, outgoing::Outgoing};
 
 const EXPECTED: &str = "Nats-Expected-Last-Sequence";
 const STREAM: &str = "Nats-Expected-Stream";
 const PREVIOUS: &str = "Orbit-Previous";
 pub(super) const ENVELOPE: &str = "Orbit-Envelope";
 
-/// A fact on its way out. Its metadata stays the text that it is.
-pub(crate) struct Outgoing {
-    pub position: i64,
-    pub event_id: Uuid,
-    pub user_id: Uuid,
-    pub partition: Partition,
-    pub stream_id: Uuid,
-    pub version: i64,
-    pub wire_type: String,
-    pub schema_version: i16,
-    pub data: Vec<u8>,
-    pub metadata: String,
-    pub recorded_at: DateTime<Utc>,
-}
-
-impl Outgoing {
-    /// About how many bytes it takes.
-    pub fn bytes(&self) -> usize {
-        size_of::<Self>() + self.wire_type.len() + self.data.len() + self.metadata.len()
-    }
-
-    /// The trace that the fact belongs to. Few facts have one, and only those are worth being read for it.
-    pub fn traceparent(&self) -> Option<String> {
-        self.metadata.contains(r#""traceparent""#).then_some(())?;
-        serde_json::from_str::<Metadata>(&self.metadata).ok()?.traceparent
-    }
-
-    pub fn message(self, prefix: &str, stream: &str, previous: i64) -> (String, HeaderMap, Bytes) {
-        let Self { position, event_id, partition, stream_id, version, schema_version, metadata, .. } = &self;
-        let envelope = format!(
-            r#"{{"event_id":"{event_id}","stream_id":"{stream_id}","version":{version},"schema_version":{schema_version},"recorded_at":{},"metadata":{metadata}}}"#,
-            self.recorded_at.timestamp_micros(),
-        );
-        let mut headers = HeaderMap::new();
-        headers.insert(EXPECTED, (position - 1).to_string());
-        headers.insert(STREAM, stream);
-        headers.insert(PREVIOUS, previous.to_string());
-        headers.insert(ENVELOPE, envelope);
-        let subject = subjects::fact(prefix, *partition, UserId(self.user_id), &self.wire_type);
-        (subject, headers, self.data.into())
-    }
+/// A fact as a message: subject, headers, body.
+pub(super) fn message(fact: Outgoing, prefix: &str, stream: &str, previous: i64) -> (String, HeaderMap, Bytes) {
+    let Outgoing { position, event_id, partition, stream_id, version, schema_version, metadata, .. } = &fact;
+    let envelope = format!(
+        r#"{{"event_id":"{event_id}","stream_id":"{stream_id}","version":{version},"schema_version":{schema_version},"recorded_at":{},"metadata":{metadata}}}"#,
+        fact.recorded_at.timestamp_micros(),
+    );
+    let mut headers = HeaderMap::new();
+    headers.insert(EXPECTED, (position - 1).to_string());
+    headers.insert(STREAM, stream);
+    headers.insert(PREVIOUS, previous.to_string());
+    headers.insert(ENVELOPE, envelope);
+    let subject = subjects::fact(prefix, *partition, UserId(fact.user_id), &fact.wire_type);
+    (subject, headers, fact.data.into())
 }
 
 /// The part of an envelope that travels in its header; the rest is in subject and sequence.
@@ -168,7 +141,7 @@ mod tests {
             metadata: serde_json::to_string(&metadata).unwrap(),
             recorded_at: DateTime::from_timestamp_micros(1_700_000_000_123_456).unwrap(),
         };
-        let (subject, headers, payload) = outgoing.message("a.b", "a-b-1", 40);
+        let (subject, headers, payload) = message(outgoing, "a.b", "a-b-1", 40);
         let incoming = parse(&subject, &headers, &payload, 42).unwrap();
         assert_eq!((incoming.previous, incoming.stored.partition, incoming.stored.data), (40, 3, vec![1, 2, 3]));
         let e = incoming.stored.envelope;

@@ -21,10 +21,9 @@ use tokio::{
 };
 use tracing::Span;
 
-pub(crate) use message::Outgoing;
 pub use message::{Incoming, Malformed, parse};
 
-use crate::{EventStore, Fault, appended::Appended, read::Log};
+use crate::{EventStore, Fault, appended::Appended, outgoing::Outgoing, read::Log};
 
 /// Facts published at once.
 const BATCH: usize = 1_000;
@@ -297,7 +296,7 @@ impl Course {
                 reason: "it has a partition that the log does not have".into(),
             });
         };
-        let (subject, headers, payload) = outgoing.message(&self.prefix, &self.stream, *previous);
+        let (subject, headers, payload) = message::message(outgoing, &self.prefix, &self.stream, *previous);
         *previous = position;
         match reply {
             Some(reply) => self.nats.publish_with_reply_and_headers(subject, reply, headers, payload).await,

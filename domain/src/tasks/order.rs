@@ -91,7 +91,8 @@ pub fn at_start(now: DateTime<Utc>, jitter: u32) -> String {
     timed(b'7', TIME_END - 1 - micros(now), jitter)
 }
 
-/// Strictly between two positions, as short as the gap allows; `jitter` chooses within the middle of the gap.
+/// Strictly between two positions, one digit longer than the gap needs; `jitter` chooses within the middle of the gap, and the
+/// last digit.
 pub fn between(before: Option<&str>, after: Option<&str>, jitter: u32) -> Result<String, Rejection> {
     let low = before.map_or(Ok(vec![]), values)?;
     let high = after.map(values).transpose()?;
@@ -150,14 +151,13 @@ fn middle(low: &[usize], high: Option<&[usize]>, jitter: u32) -> Vec<usize> {
         if gap > 0 {
             // The middle half: room is left on both sides for those who come later.
             let quarter = gap / 4;
-            found.push(floor + 1 + quarter + below(u64::from(jitter), gap - 2 * quarter));
+            let choice = gap - 2 * quarter;
+            found.push(floor + 1 + quarter + below(u64::from(jitter), choice));
+            // One more digit that bounds nothing: many who choose at one spot would all choose among a few.
+            found.push(1 + below(u64::from(jitter) / choice as u64, BASE - 1));
             break;
         }
-        if high.is_some_and(|high| high.len() > at + 1) {
-            // Neighbouring digits: the upper one alone is below `high`, which goes on, and above `low`.
-            found.push(ceiling);
-            break;
-        }
+        // Neighbouring digits: what is above `low` in the digits to come is below `high`.
         found.push(floor);
         high = None;
     }
@@ -202,10 +202,22 @@ mod tests {
     #[test]
     fn what_is_between_two_neighbours_stays_there() {
         let slot = Slot::between(Some("A"), Some("C"), at(NOW), 0).unwrap();
-        assert_eq!(slot.position(), "B");
-        assert!(slot.holds("B") && slot.holds("AV"));
+        assert_eq!(slot.position(), "B1");
+        assert!(slot.holds("B1") && slot.holds("B") && slot.holds("AV"));
         assert!(!slot.holds("A") && !slot.holds("C") && !slot.holds("D"));
         assert!(Slot::anywhere(at(NOW), 0).holds("whatever"));
+    }
+
+    #[test]
+    fn many_who_choose_at_one_spot_seldom_choose_the_same() {
+        // A wide gap, a narrow one, and two in which the digits are neighbours.
+        for (before, after) in [("A", "z"), ("A", "C"), ("A", "B"), ("A", "A1V")] {
+            let jitters = (0..24_u32).map(|n| n.wrapping_mul(2_654_435_769));
+            let chosen: std::collections::HashSet<String> =
+                jitters.map(|jitter| between(Some(before), Some(after), jitter).unwrap()).collect();
+            assert!(chosen.len() >= 18, "{} different places between {before} and {after}", chosen.len());
+            assert!(chosen.iter().all(|place| before < place.as_str() && place.as_str() < after));
+        }
     }
 
     #[test]

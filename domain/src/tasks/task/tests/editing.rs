@@ -56,7 +56,7 @@ fn a_task_that_is_in_the_list_already_keeps_its_place_there() {
 fn a_task_is_moved_between_two_neighbours_unless_it_stands_there() {
     let slot = Slot::between(Some("A"), Some("C"), now(), 0).unwrap();
     let to = Command::Edit(Edit { place: Some(Place { list_id: list(1), slot }), ..Edit::default() });
-    let moved = Moved { list_id: list(1), position: "B".into() };
+    let moved = Moved { list_id: list(1), position: "B1".into() };
     a_task([]).when(to.clone()).then([moved.clone().into()]).when(to.clone()).then_nothing();
     a_task([Moved { position: "AV".into(), ..moved }.into()]).when(to).then_nothing();
 }

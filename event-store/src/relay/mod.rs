@@ -5,10 +5,11 @@
 //! for all before it, so few ask for one. Losing the broker costs latency and no fact: whatever is
 //! missing in the stream is read from the log again.
 
+mod acks;
 mod message;
 mod stream;
 
-use std::{collections::VecDeque, time::Duration};
+use std::time::Duration;
 
 use async_nats::{Client, Subscriber, jetstream};
 use futures_util::StreamExt;
@@ -24,14 +25,12 @@ use tracing::Span;
 pub use message::{Incoming, Malformed, parse};
 
 use crate::{EventStore, Fault, appended::Appended, outgoing::Outgoing, read::Log};
+use acks::{ACK_TIMEOUT, Acks};
 
 /// Facts published at once.
 const BATCH: usize = 1_000;
 /// Messages that may wait for their ack while the next batch is read.
 const IN_FLIGHT: i64 = 1_000;
-/// Bytes of payload after which an ack is asked for within a batch too: a broker that takes long over large facts still
-/// says in time that it is there.
-const SILENT: usize = 1024 * 1024;
 /// How long a relay lives on what its own process appends before it looks into the log, and finds out whether the
 /// connection that holds its lock is still there.
 const LOOK_IN: Duration = Duration::from_secs(1);
@@ -39,8 +38,6 @@ const LOOK_IN: Duration = Duration::from_secs(1);
 const LOOK_BACK: i64 = 10_000;
 /// How long reading a batch may take: after it the connection counts as lost, and another relay may have the lock.
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long an ack may take. Starting over harms nobody, and after a broken connection nothing else tells of lost acks.
-const ACK_TIMEOUT: Duration = Duration::from_secs(2);
 /// How often the log is looked at when nothing announces an append.
 const POLL: Duration = Duration::from_millis(250);
 /// How often a relay that has nothing to do looks whether the stream is still what it left.
@@ -213,7 +210,7 @@ impl Relay {
             own: self.own.clone(),
             own_head: self.own.subscribe(),
             appended,
-            acks: Acks { inbox, coming, asked: VecDeque::new(), acked: last },
+            acks: Acks::new(inbox, coming, last),
             published: last,
             previous,
         })
@@ -255,14 +252,8 @@ impl Course {
             metrics::gauge!("orbit_relay_backlog_events").set(as_f64(last - self.published));
             // They end when the batch is sent; its ack comes while the next one is read.
             let spans = spans(&batch);
-            let mut silent = 0;
             for outgoing in batch {
-                silent += outgoing.data.len();
-                let asks = outgoing.position == last || silent >= SILENT;
-                let reply = asks.then(|| self.acks.ask(outgoing.position));
-                if asks {
-                    silent = 0;
-                }
+                let reply = self.acks.ask(&outgoing, outgoing.position == last);
                 self.publish(outgoing, reply).await?;
             }
             drop(spans);
@@ -370,46 +361,9 @@ async fn read(connection: &mut PgConnection, after: i64) -> Result<Vec<Outgoing>
         after,
         i64::try_from(BATCH).unwrap_or(i64::MAX)
     );
-    let batch = timeout(READ_TIMEOUT, query.fetch_all(connection))
-        .await
-        .unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())))
-        .map_err(Fault::database("read facts to relay"))?;
-    Ok(batch)
-}
-
-/// Acks on their way, in the order in which they were asked for.
-struct Acks {
-    inbox: String,
-    coming: Subscriber,
-    /// Positions whose messages asked for one.
-    asked: VecDeque<i64>,
-    /// Everything up to here is in the stream.
-    acked: i64,
-}
-
-impl Acks {
-    /// Where the ack of a position is to go.
-    fn ask(&mut self, position: i64) -> String {
-        self.asked.push_back(position);
-        format!("{}.{position}", self.inbox)
-    }
-
-    /// Takes acks until at most `open` messages are not known to be in the stream. The sequence of each must be its
-    /// position: the stream took it only because it ended right before, and so with all the others.
-    async fn collect(&mut self, published: i64, open: i64) -> Result<(), RelayFault> {
-        while published - self.acked > open
-            && let Some(expected) = self.asked.pop_front()
-        {
-            let ack = timeout(ACK_TIMEOUT, self.coming.next()).await.map_err(|_| RelayFault::NoAck(expected))?;
-            let (position, sequence) = message::acknowledged(&ack.ok_or(RelayFault::NoAck(expected))?)?;
-            if sequence != position || position != expected {
-                return Err(RelayFault::OutOfStep { position, sequence });
-            }
-            metrics::counter!("orbit_relayed_events_total").increment((position - self.acked).unsigned_abs());
-            self.acked = position;
-        }
-        Ok(())
-    }
+    let batch = timeout(READ_TIMEOUT, query.fetch_all(connection)).await;
+    let batch = batch.unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())));
+    Ok(batch.map_err(Fault::database("read facts to relay"))?)
 }
 
 impl Log {

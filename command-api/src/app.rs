@@ -128,7 +128,7 @@ impl App {
         let relay = Relay::new(pool.clone(), nats.clone(), nats_prefix, parts.history).beside(&store);
         shutdown.spawn("log.relay", relay.run(shutdown.clone()));
         // As with the relay.
-        let sealer = Sealer::new(pool.clone(), parts.proof_key, clock, store.appended());
+        let sealer = Sealer::beside(&store, pool.clone(), parts.proof_key);
         shutdown.spawn("log.seal", sealer.run(shutdown.clone()));
         let guard = Guard::with_api_tokens(verifier, user_limit, Arc::new(LoggedApiTokens(store.clone())));
         let inner = Inner {

@@ -1,5 +1,5 @@
-//! What this process appends, as it happens: how far, for whoever waits for it, and the facts themselves, for the relay of
-//! the same process, which so need not ask the log for what went into it a moment ago.
+//! What this process appends, as it happens: how far, for whoever waits for it, and the facts themselves, for relay and
+//! sealer of the same process, which so need not ask the log for what went into it a moment ago.
 
 use std::{
     collections::BTreeMap,
@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use crate::{batch::Request, outgoing::Outgoing};
 
-/// Bytes of facts that wait for the relay at most. One that is further behind than that reads the log.
+/// Bytes of facts that wait for their readers at most. One that is further behind than that reads the log.
 const KEPT: usize = 8 * 1024 * 1024;
 
 /// What this process appends. Clones tell the same.
@@ -22,11 +22,12 @@ struct Inner {
     fresh: Mutex<Fresh>,
 }
 
-/// Facts that are in the log and that the relay has not fetched, by position.
+/// Facts that are in the log and that some reader has not passed, by position.
 #[derive(Default)]
 struct Fresh {
-    wanted: bool,
-    facts: BTreeMap<i64, Outgoing>,
+    /// How far each reader has come, by its number.
+    readers: BTreeMap<u64, i64>,
+    facts: BTreeMap<i64, Arc<Outgoing>>,
     bytes: usize,
 }
 
@@ -57,26 +58,14 @@ impl Appended {
         });
     }
 
-    /// Facts are kept for a relay until what is returned is dropped.
-    pub fn want(&self) -> Wanted {
-        self.fresh().wanted = true;
-        Wanted(self.clone())
-    }
-
-    /// The facts right behind a position, at most so many, as far as they came through here: none if the next one did not.
-    pub fn take(&self, after: i64, most: usize) -> Vec<Outgoing> {
+    /// One more reader, for whom facts are kept until it is dropped. It gets what is told from here on: what was told
+    /// before may be of a log that has been replaced meanwhile by a copy of its past.
+    pub fn reader(&self) -> Reader {
         let mut fresh = self.fresh();
-        fresh.forget(after);
-        let mut taken = Vec::new();
-        while taken.len() < most
-            && let Some(first) = fresh.facts.first_entry()
-            && *first.key() == after.saturating_add_unsigned(taken.len() as u64 + 1)
-        {
-            let fact = first.remove();
-            fresh.bytes -= fact.bytes();
-            taken.push(fact);
-        }
-        taken
+        fresh.clear();
+        let number = fresh.readers.last_key_value().map_or(0, |(last, _)| last + 1);
+        fresh.readers.insert(number, i64::MIN);
+        Reader { appended: self.clone(), number }
     }
 
     fn fresh(&self) -> MutexGuard<'_, Fresh> {
@@ -86,7 +75,7 @@ impl Appended {
 
 impl Fresh {
     fn add(&mut self, base: i64, requests: Vec<Request>) {
-        if !self.wanted {
+        if self.readers.is_empty() {
             return;
         }
         let mut position = base;
@@ -98,27 +87,32 @@ impl Fresh {
                     event_id: fact.event_id,
                     user_id: write.user_id,
                     partition: write.partition,
+                    category: write.category.into(),
                     stream_id: write.stream_id,
                     version,
-                    wire_type: fact.wire_type.to_owned(),
+                    wire_type: fact.wire_type.into(),
                     schema_version: fact.schema_version,
-                    data: fact.data,
-                    metadata: fact.metadata.as_ref().to_owned(),
+                    data: fact.data.into(),
+                    metadata: fact.metadata,
                     recorded_at: fact.at,
                 };
                 self.bytes += fact.bytes();
-                self.facts.insert(position, fact);
+                self.facts.insert(position, Arc::new(fact));
             }
+        }
+        if self.bytes > KEPT {
+            // Whoever is behind reads the log from here on; if all are, all do.
+            self.forget(self.readers.values().copied().max());
         }
         if self.bytes > KEPT {
             self.clear();
         }
     }
 
-    /// Up to a position the relay has them.
-    fn forget(&mut self, upto: i64) {
+    /// Nobody who counts needs what is up to a position.
+    fn forget(&mut self, upto: Option<i64>) {
         while let Some(first) = self.facts.first_entry()
-            && *first.key() <= upto
+            && Some(*first.key()) <= upto
         {
             self.bytes -= first.remove().bytes();
         }
@@ -130,14 +124,34 @@ impl Fresh {
     }
 }
 
-/// While there is one, facts are kept for the relay.
-pub(crate) struct Wanted(Appended);
+/// Somebody who follows what is appended. While there is one, facts are kept.
+pub(crate) struct Reader {
+    appended: Appended,
+    number: u64,
+}
 
-impl Drop for Wanted {
+impl Reader {
+    /// The facts right behind a position, at most so many, as far as they came through here: none if the next one did
+    /// not. The reader has passed all up to that position; what it gets now it may ask for again.
+    pub fn take(&self, after: i64, most: usize) -> Vec<Arc<Outgoing>> {
+        let mut fresh = self.appended.fresh();
+        fresh.readers.insert(self.number, after);
+        let passed = fresh.readers.values().copied().min();
+        fresh.forget(passed);
+        let behind = fresh.facts.range(after + 1..).zip(after + 1..).take(most);
+        behind.take_while(|((position, _), next)| *position == next).map(|((_, fact), _)| fact.clone()).collect()
+    }
+}
+
+impl Drop for Reader {
     fn drop(&mut self) {
-        let mut fresh = self.0.fresh();
-        fresh.wanted = false;
-        fresh.clear();
+        let mut fresh = self.appended.fresh();
+        fresh.readers.remove(&self.number);
+        let passed = fresh.readers.values().copied().min();
+        if passed.is_none() {
+            fresh.clear();
+        }
+        fresh.forget(passed);
     }
 }
 

@@ -1,5 +1,8 @@
-//! A committed fact on its way out of the process: what the relay publishes, wherever it got it from.
+//! A committed fact on its way out of the process: what the relay publishes and the sealer seals, wherever it came from.
 
+use std::{borrow::Cow, sync::Arc};
+
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use orbit_events::{Metadata, Partition};
 use uuid::Uuid;
@@ -10,19 +13,20 @@ pub(crate) struct Outgoing {
     pub event_id: Uuid,
     pub user_id: Uuid,
     pub partition: Partition,
+    pub category: Cow<'static, str>,
     pub stream_id: Uuid,
     pub version: i64,
-    pub wire_type: String,
+    pub wire_type: Cow<'static, str>,
     pub schema_version: i16,
-    pub data: Vec<u8>,
-    pub metadata: String,
+    pub data: Bytes,
+    pub metadata: Arc<str>,
     pub recorded_at: DateTime<Utc>,
 }
 
 impl Outgoing {
     /// About how many bytes it takes.
     pub fn bytes(&self) -> usize {
-        size_of::<Self>() + self.wire_type.len() + self.data.len() + self.metadata.len()
+        size_of::<Self>() + self.data.len() + self.metadata.len()
     }
 
     /// The trace that the fact belongs to. Few facts have one, and only those are worth being read for it.

@@ -25,15 +25,17 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::tree::{Hash, leaf_hash};
-use crate::Fault;
+use crate::{Fault, outgoing::Outgoing};
 
 const TAG: &[u8] = b"orbit.fact.v1";
 
-/// What is sealed of a fact. The database hashes the payload, so that a batch is small whatever users wrote.
+/// What is sealed of a fact. Of one that is read the database hashes the payload, so that a batch is small whatever users
+/// wrote.
 #[derive(Clone, Debug)]
 pub struct Leaf {
     /// Place in the log; the leaf's index is one less.
@@ -56,7 +58,7 @@ pub struct Leaf {
     pub schema_version: i16,
     /// When it was recorded.
     pub recorded_at: DateTime<Utc>,
-    /// The metadata, as the database writes JSON.
+    /// The metadata as JSON.
     pub metadata: String,
     /// SHA-256 of the sealed payload.
     pub payload_sha256: Vec<u8>,
@@ -91,6 +93,24 @@ impl Leaf {
         .fetch_optional(connection)
         .await
         .map_err(Fault::database("read one fact to prove"))
+    }
+
+    /// What is sealed of a fact that is still at hand. Its metadata may be written otherwise than the database does.
+    pub(crate) fn of(fact: &Outgoing) -> Self {
+        Self {
+            position: fact.position,
+            event_id: fact.event_id,
+            user_id: fact.user_id,
+            partition: fact.partition,
+            category: fact.category.clone().into_owned(),
+            stream_id: fact.stream_id,
+            version: fact.version,
+            wire_type: fact.wire_type.clone().into_owned(),
+            schema_version: fact.schema_version,
+            recorded_at: fact.recorded_at,
+            metadata: fact.metadata.as_ref().to_owned(),
+            payload_sha256: Sha256::digest(&fact.data).to_vec(),
+        }
     }
 
     /// The bytes; `None` if the metadata are no JSON that could be written again.

@@ -6,12 +6,15 @@
 //! A checkpoint is at most two seconds behind the head: a sealer with nothing to do looks at the head every `POLL`,
 //! rests `REST` between two checkpoints, and takes over from one that died within `STANDBY` of its lock's end.
 //!
+//! What its own process appended a moment ago it seals as it was appended, and need not read. Whether the log ends that way
+//! it asks for the last of them; what was changed in between is what the proof is there to find.
+//!
 //! It signs nothing that it cannot stand for. A fact that is missing, a log shorter than what was sealed, tiles that do
 //! not give the root of the newest checkpoint: it stops there, says so, and goes on when that has been mended.
 
 mod fault;
 
-use std::{convert::Infallible, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use orbit_platform::{clock::Clock, shutdown::Shutdown, signing::SigningKey};
 use sqlx::{Connection, PgConnection, PgPool};
@@ -29,7 +32,9 @@ use super::{
     tiles::{Frontier, TileId, entries},
 };
 use crate::{
-    Fault,
+    EventStore, Fault,
+    appended::{Appended, Reader},
+    outgoing::Outgoing,
     read::{self, Head},
 };
 
@@ -55,7 +60,9 @@ pub struct Sealer {
     pool: PgPool,
     key: SigningKey,
     clock: Clock,
-    appended: watch::Receiver<i64>,
+    /// What this process appends, and how far.
+    own: Appended,
+    own_head: watch::Receiver<i64>,
     /// When everything was sealed for the last time, as far as this sealer knows.
     level_at: Instant,
     /// Key of the advisory lock; tests let two sealers lead at once.
@@ -63,9 +70,19 @@ pub struct Sealer {
 }
 
 impl Sealer {
-    /// A sealer that signs with `key`. `appended` wakes it (see [`EventStore::appended`](crate::EventStore::appended)).
-    pub fn new(pool: PgPool, key: SigningKey, clock: Clock, appended: watch::Receiver<i64>) -> Self {
-        Self { pool, key, clock, appended, level_at: Instant::now(), lock: LOCK }
+    /// A sealer that signs with `key`.
+    pub fn new(pool: PgPool, key: SigningKey, clock: Clock) -> Self {
+        Self::following(Appended::new(0), pool, key, clock)
+    }
+
+    /// A sealer in one process with the store that appends: what goes through there wakes it, and it need not read it.
+    pub fn beside(store: &EventStore, pool: PgPool, key: SigningKey) -> Self {
+        Self::following(store.fresh().clone(), pool, key, store.clock().clone())
+    }
+
+    pub(super) fn following(own: Appended, pool: PgPool, key: SigningKey, clock: Clock) -> Self {
+        let own_head = own.subscribe();
+        Self { pool, key, clock, own, own_head, level_at: Instant::now(), lock: LOCK }
     }
 
     /// The same sealer heeding another lock: in tests several are to lead at once.
@@ -117,7 +134,7 @@ impl Sealer {
             sleep(STANDBY).await;
         }
         metrics::gauge!("orbit_sealer_active").set(1.0);
-        let mut course = Course::start(connection).await?;
+        let mut course = Course::start(connection, self.own.reader()).await?;
         let mut thinned = None::<Instant>;
         loop {
             let head = in_time(read::head(&mut course.connection)).await?;
@@ -145,9 +162,12 @@ impl Sealer {
         if behind == 0 && course.signed.as_ref() == Some(&verifier) {
             return Ok(false);
         }
-        let batch = course.batch(behind).await?;
+        // What this process has appended and not been told of yet is for the next time: then it is at hand.
+        let own = *self.own_head.borrow() - sealed;
+        let batch = course.batch(if own > 0 { behind.min(own) } else { behind }).await?;
         let begun = Instant::now();
-        let (after, more) = (sealed + i64::try_from(batch.len()).unwrap_or(i64::MAX), behind > BATCH);
+        let after = sealed + i64::try_from(batch.len()).unwrap_or(i64::MAX);
+        let (more, reading) = (behind > BATCH, matches!(batch, Batch::Read(_)));
         let (tree, connection, reader) = (course.frontier.clone(), &mut course.connection, &mut course.reader);
         let seal = async {
             let folded = fold(tree, batch).await?;
@@ -155,7 +175,7 @@ impl Sealer {
             Ok(folded)
         };
         // The next batch is read while this one is hashed and written.
-        let ahead = async { if more { self.read_ahead(reader, after).await } else { Ok(Vec::new()) } };
+        let ahead = async { if more && reading { self.read_ahead(reader, after).await } else { Ok(Vec::new()) } };
         let (folded, ahead) = tokio::try_join!(seal, ahead)?;
         (course.frontier, course.ahead, course.signed) = (folded.frontier, ahead, Some(verifier));
         metrics::histogram!("orbit_seal_seconds").record(begun.elapsed());
@@ -196,13 +216,10 @@ impl Sealer {
         transaction.commit().await.map_err(Fault::database("commit a checkpoint"))
     }
 
-    /// Until an append of this process is announced, or for a poll's time.
+    /// Until this process appends, or for a poll's time.
     async fn wait(&mut self) {
-        let announced = timeout(POLL, self.appended.changed()).await;
-        if let Ok(Err(_)) = announced {
-            // Nobody announces any more.
-            sleep(POLL).await;
-        }
+        // It ends only with what it follows, of which this is a part.
+        let _ = timeout(POLL, self.own_head.changed()).await;
     }
 
     fn observe(&mut self, sealed: i64, head: i64) {
@@ -240,11 +257,30 @@ struct Course {
     signed: Option<String>,
     /// Facts that were read already.
     ahead: Vec<Leaf>,
+    /// What this process appends.
+    own: Reader,
+}
+
+/// Facts to be sealed next.
+enum Batch {
+    /// As the log has them.
+    Read(Vec<Leaf>),
+    /// As this process appended them.
+    Own(Vec<Arc<Outgoing>>),
+}
+
+impl Batch {
+    fn len(&self) -> usize {
+        match self {
+            Self::Read(leaves) => leaves.len(),
+            Self::Own(facts) => facts.len(),
+        }
+    }
 }
 
 impl Course {
     /// Goes on where the newest checkpoint is, if the tiles still give its root.
-    async fn start(mut connection: PgConnection) -> Result<Self, SealFault> {
+    async fn start(mut connection: PgConnection, own: Reader) -> Result<Self, SealFault> {
         let newest = in_time(Seal::newest(&mut connection)).await?;
         let frontier = match &newest {
             None => Frontier::default(),
@@ -254,13 +290,21 @@ impl Course {
             }
         };
         let signed = newest.map(|seal| seal.verifier);
-        Ok(Self { connection, reader: None, frontier, signed, ahead: Vec::new() })
+        Ok(Self { connection, reader: None, frontier, signed, ahead: Vec::new(), own })
     }
 
-    /// The next facts, at least as many as there must be.
-    async fn batch(&mut self, behind: i64) -> Result<Vec<Leaf>, SealFault> {
+    /// The next facts: as they were appended if all are at hand, else at least as many of the log as there must be.
+    async fn batch(&mut self, behind: i64) -> Result<Batch, SealFault> {
         let sealed = self.frontier.size().cast_signed();
         let expected = usize::try_from(behind.min(BATCH)).unwrap_or(0);
+        if self.ahead.is_empty()
+            && let own = self.own.take(sealed, expected)
+            && own.len() == expected
+            && let Some(last) = own.last()
+            && in_time(is_in_log(&mut self.connection, last)).await?
+        {
+            return Ok(Batch::Own(own));
+        }
         let mut batch = std::mem::take(&mut self.ahead);
         if batch.len() < expected {
             batch = in_time(Leaf::read(&mut self.connection, sealed, BATCH)).await?;
@@ -269,9 +313,21 @@ impl Course {
         let mut positions = batch.iter().map(|leaf| leaf.position);
         match (sealed + 1..).take(expected).find(|position| positions.next() != Some(*position)) {
             Some(missing) => Err(SealFault::Missing(missing)),
-            None => Ok(batch),
+            None => Ok(Batch::Read(batch)),
         }
     }
+}
+
+/// Whether the log has this fact at its position, and not another one after its past was restored.
+async fn is_in_log(connection: &mut PgConnection, fact: &Outgoing) -> Result<bool, Fault> {
+    sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM log.events WHERE position = $1 AND event_id = $2) AS "there!""#,
+        fact.position,
+        fact.event_id
+    )
+    .fetch_one(connection)
+    .await
+    .map_err(Fault::database("look for a fact to seal"))
 }
 
 /// A batch in the tree.
@@ -283,11 +339,15 @@ struct Folded {
 }
 
 /// Hashes a batch, on a thread that may be kept busy: other tasks of the process go on meanwhile.
-async fn fold(frontier: Frontier, batch: Vec<Leaf>) -> Result<Folded, SealFault> {
-    tokio::task::spawn_blocking(move || fold_now(frontier, &batch)).await.map_err(SealFault::Hashing)?
+async fn fold(frontier: Frontier, batch: Batch) -> Result<Folded, SealFault> {
+    let fold = move || match batch {
+        Batch::Read(leaves) => fold_now(frontier, leaves.into_iter()),
+        Batch::Own(facts) => fold_now(frontier, facts.iter().map(|fact| Leaf::of(fact))),
+    };
+    tokio::task::spawn_blocking(fold).await.map_err(SealFault::Hashing)?
 }
 
-fn fold_now(mut frontier: Frontier, batch: &[Leaf]) -> Result<Folded, SealFault> {
+fn fold_now(mut frontier: Frontier, batch: impl Iterator<Item = Leaf>) -> Result<Folded, SealFault> {
     let (before, mut tiles) = (frontier.size(), Vec::new());
     for leaf in batch {
         let expected = frontier.size().cast_signed() + 1;

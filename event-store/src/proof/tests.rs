@@ -7,7 +7,6 @@ use orbit_events::{Partitions, UserId};
 use orbit_platform::{clock::Clock, shutdown::Shutdown, signing::SigningKey};
 use orbit_testing::{TestDatabase, database, eventually};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
-use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::{
@@ -17,6 +16,10 @@ use super::{
     sealer::Sealer,
     tree,
     verify::{Check, Question, Verdict, verify},
+};
+use crate::{
+    appended::Appended,
+    batch::{Request, SealedFact, Write},
 };
 
 const SOON: Duration = Duration::from_secs(30);
@@ -46,8 +49,7 @@ impl Rig {
 
     /// Starts a sealer that heeds the lock of this number: with different numbers, several lead at once.
     fn sealer(&self, lock: i64) -> Shutdown {
-        let (_, nobody) = watch::channel(0);
-        let sealer = Sealer::new(self.database.pool().clone(), self.key.clone(), Clock::system(), nobody);
+        let sealer = Sealer::new(self.database.pool().clone(), self.key.clone(), Clock::system());
         let life = self.life.child();
         life.spawn("sealer", sealer.heeding(lock).run(life.clone()));
         life
@@ -334,14 +336,44 @@ async fn a_sealer_that_is_killed_in_the_middle_and_several_at_once_leave_one_tre
     rig.stop().await;
 }
 
+/// As when the past of the log was restored under a process that had appended more.
+#[tokio::test]
+async fn what_was_appended_and_is_not_in_the_log_is_not_sealed() {
+    let rig = Rig::empty().await;
+    let own = Appended::new(0);
+    let sealer = Sealer::following(own.clone(), rig.database.pool().clone(), rig.key.clone(), Clock::system());
+    rig.life.spawn("sealer", sealer.run(rig.life.clone()));
+    rig.wait(0).await;
+    let fact = |n| SealedFact {
+        event_id: Uuid::from_u128(n),
+        wire_type: "labels.renamed",
+        schema_version: 1,
+        data: vec![1],
+        metadata: "{}".into(),
+        at: chrono::DateTime::UNIX_EPOCH,
+    };
+    let write = Write {
+        stream_id: Uuid::from_u128(1),
+        category: "labels",
+        user_id: Uuid::from_u128(0xada),
+        partition: 0,
+        expected: 0,
+        facts: (1..=10).map(fact).collect(),
+    };
+    own.tell(0, vec![Request { writes: vec![write], ..Request::default() }]);
+    rig.append(10).await;
+    rig.wait(10).await;
+    rig.assert_sound(10).await;
+    rig.stop().await;
+}
+
 #[tokio::test]
 async fn nothing_is_signed_over_a_hole_a_cut_or_a_damaged_tree() {
     let rig = Rig::sealed(300).await;
     rig.life.finish(SOON).await.unwrap();
     let stands = |rig: Rig, why: &'static str| async move {
         rig.append(10).await;
-        let (_, nobody) = watch::channel(0);
-        let sealer = Sealer::new(rig.database.pool().clone(), rig.key.clone(), Clock::system(), nobody).heeding(1);
+        let sealer = Sealer::new(rig.database.pool().clone(), rig.key.clone(), Clock::system()).heeding(1);
         let fault = tokio::time::timeout(SOON, sealer.first_fault()).await.unwrap().to_string();
         assert!(fault.contains(why), "{fault}");
         assert_eq!(rig.newest().await.unwrap().size, 300);

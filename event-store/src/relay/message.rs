@@ -20,8 +20,8 @@ const PREVIOUS: &str = "Orbit-Previous";
 pub(super) const ENVELOPE: &str = "Orbit-Envelope";
 
 /// A fact as a message: subject, headers, body.
-pub(super) fn message(fact: Outgoing, prefix: &str, stream: &str, previous: i64) -> (String, HeaderMap, Bytes) {
-    let Outgoing { position, event_id, partition, stream_id, version, schema_version, metadata, .. } = &fact;
+pub(super) fn message(fact: &Outgoing, prefix: &str, stream: &str, previous: i64) -> (String, HeaderMap, Bytes) {
+    let Outgoing { position, event_id, partition, stream_id, version, schema_version, metadata, .. } = fact;
     let envelope = format!(
         r#"{{"event_id":"{event_id}","stream_id":"{stream_id}","version":{version},"schema_version":{schema_version},"recorded_at":{},"metadata":{metadata}}}"#,
         fact.recorded_at.timestamp_micros(),
@@ -32,7 +32,7 @@ pub(super) fn message(fact: Outgoing, prefix: &str, stream: &str, previous: i64)
     headers.insert(PREVIOUS, previous.to_string());
     headers.insert(ENVELOPE, envelope);
     let subject = subjects::fact(prefix, *partition, UserId(fact.user_id), &fact.wire_type);
-    (subject, headers, fact.data.into())
+    (subject, headers, fact.data.clone())
 }
 
 /// The part of an envelope that travels in its header; the rest is in subject and sequence.
@@ -133,15 +133,16 @@ mod tests {
             event_id: Uuid::from_u128(1),
             user_id: user,
             partition: 3,
+            category: "tasks".into(),
             stream_id: Uuid::from_u128(2),
             version: 5,
             wire_type: "tasks.created".into(),
             schema_version: 1,
-            data: vec![1, 2, 3],
-            metadata: serde_json::to_string(&metadata).unwrap(),
+            data: vec![1, 2, 3].into(),
+            metadata: serde_json::to_string(&metadata).unwrap().into(),
             recorded_at: DateTime::from_timestamp_micros(1_700_000_000_123_456).unwrap(),
         };
-        let (subject, headers, payload) = message(outgoing, "a.b", "a-b-1", 40);
+        let (subject, headers, payload) = message(&outgoing, "a.b", "a-b-1", 40);
         let incoming = parse(&subject, &headers, &payload, 42).unwrap();
         assert_eq!((incoming.previous, incoming.stored.partition, incoming.stored.data), (40, 3, vec![1, 2, 3]));
         let e = incoming.stored.envelope;

@@ -9,7 +9,7 @@ mod acks;
 mod message;
 mod stream;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use async_nats::{Client, Subscriber, jetstream};
 use futures_util::StreamExt;
@@ -24,7 +24,7 @@ use tracing::Span;
 
 pub use message::{Incoming, Malformed, parse};
 
-use crate::{EventStore, Fault, appended::Appended, outgoing::Outgoing, read::Log};
+use crate::{EventStore, Fault, appended::{Appended, Reader}, outgoing::Outgoing, read::Log};
 use acks::{ACK_TIMEOUT, Acks};
 
 /// Facts published at once.
@@ -178,7 +178,6 @@ impl Relay {
             tokio::time::sleep(STANDBY).await;
         }
         metrics::gauge!("orbit_relay_active").set(1.0);
-        let _wanted = self.own.want();
         let mut course = self.start().await?;
         loop {
             course.step(&mut connection).await?;
@@ -186,6 +185,7 @@ impl Relay {
     }
 
     async fn start(&self) -> Result<Course, RelayFault> {
+        let own = self.own.reader();
         // Subscribed before the stream is looked at: an append in between wakes us.
         let appended = self
             .nats
@@ -207,7 +207,7 @@ impl Relay {
             looked: Instant::now(),
             log,
             looked_in: Instant::now(),
-            own: self.own.clone(),
+            own,
             own_head: self.own.subscribe(),
             appended,
             acks: Acks::new(inbox, coming, last),
@@ -233,7 +233,7 @@ struct Course {
     /// When facts were last read from the log.
     looked_in: Instant,
     /// What this process appends, and how far.
-    own: Appended,
+    own: Reader,
     own_head: watch::Receiver<i64>,
     /// What every process announces.
     appended: Subscriber,
@@ -254,7 +254,7 @@ impl Course {
             let spans = spans(&batch);
             for outgoing in batch {
                 let reply = self.acks.ask(&outgoing, outgoing.position == last);
-                self.publish(outgoing, reply).await?;
+                self.publish(&outgoing, reply).await?;
             }
             drop(spans);
         }
@@ -267,7 +267,7 @@ impl Course {
     }
 
     /// The next facts: what went through this process a moment ago, else what the log has.
-    async fn next(&mut self, connection: &mut PgConnection) -> Result<Vec<Outgoing>, RelayFault> {
+    async fn next(&mut self, connection: &mut PgConnection) -> Result<Vec<Arc<Outgoing>>, RelayFault> {
         if self.looked_in.elapsed() < LOOK_IN {
             let own = self.own.take(self.published, BATCH);
             if !own.is_empty() {
@@ -279,7 +279,7 @@ impl Course {
         Ok(batch)
     }
 
-    async fn publish(&mut self, outgoing: Outgoing, reply: Option<String>) -> Result<(), RelayFault> {
+    async fn publish(&mut self, outgoing: &Outgoing, reply: Option<String>) -> Result<(), RelayFault> {
         let position = outgoing.position;
         let Some(previous) = usize::try_from(outgoing.partition).ok().and_then(|p| self.previous.get_mut(p)) else {
             return Err(RelayFault::Refused {
@@ -341,8 +341,8 @@ impl Course {
 }
 
 /// A span in each trace that facts of the batch belong to.
-fn spans(batch: &[Outgoing]) -> Vec<Span> {
-    let traces: Vec<String> = batch.iter().filter_map(Outgoing::traceparent).collect();
+fn spans(batch: &[Arc<Outgoing>]) -> Vec<Span> {
+    let traces: Vec<String> = batch.iter().filter_map(|fact| fact.traceparent()).collect();
     if traces.is_empty() {
         return Vec::new();
     }
@@ -352,18 +352,19 @@ fn spans(batch: &[Outgoing]) -> Vec<Span> {
 }
 
 /// The next facts after a position.
-async fn read(connection: &mut PgConnection, after: i64) -> Result<Vec<Outgoing>, RelayFault> {
+async fn read(connection: &mut PgConnection, after: i64) -> Result<Vec<Arc<Outgoing>>, RelayFault> {
     let query = sqlx::query_as!(
         Outgoing,
-        r#"SELECT position, event_id, user_id, partition, stream_id, version, type AS wire_type, schema_version, data,
-                  metadata::text AS "metadata!", recorded_at
+        r#"SELECT position, event_id, user_id, partition, category, stream_id, version, type AS wire_type,
+                  schema_version, data, metadata::text AS "metadata!", recorded_at
            FROM log.events WHERE position > $1 ORDER BY position LIMIT $2"#,
         after,
         i64::try_from(BATCH).unwrap_or(i64::MAX)
     );
     let batch = timeout(READ_TIMEOUT, query.fetch_all(connection)).await;
     let batch = batch.unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())));
-    Ok(batch.map_err(Fault::database("read facts to relay"))?)
+    let batch = batch.map_err(Fault::database("read facts to relay"))?;
+    Ok(batch.into_iter().map(Arc::new).collect())
 }
 
 impl Log {

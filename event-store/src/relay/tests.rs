@@ -430,7 +430,7 @@ async fn what_an_earlier_epoch_left_on_its_way_does_not_get_into_the_stream_of_t
     eventually(SOON, || async { rig.stream().await.is_some_and(|stream| stream.cached_info().config.name != old) })
         .await;
     rig.assert_in_step().await;
-    let (subject, headers, payload) = message::message(stale, rig.nats.prefix(), &old, 0);
+    let (subject, headers, payload) = message::message(&stale, rig.nats.prefix(), &old, 0);
     let told = rig.nats.client().request_with_headers(subject, headers, payload).await.unwrap();
     assert!(String::from_utf8_lossy(&told.payload).contains("expected stream does not match"), "{told:?}");
     rig.append(1).await;

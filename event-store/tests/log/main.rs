@@ -11,6 +11,7 @@ mod positions;
 mod relay;
 mod replay;
 mod rotation;
+mod seal;
 mod secrecy;
 mod unit;
 mod world;

@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use orbit_event_store::proof::{Seal, Sealer};
 use orbit_platform::{random, shutdown::Shutdown, signing::SigningKey};
-use tokio::sync::watch;
 
 use super::{
     Effort, Report,
@@ -32,8 +31,7 @@ pub async fn run(effort: Effort) -> anyhow::Result<Report> {
     for _ in 0..effort.rounds {
         sqlx::raw_sql("TRUNCATE log.tiles, log.seals").execute(&scratch.pool).await?;
         let life = Shutdown::new();
-        let (_appended, announced) = watch::channel(head.position);
-        let sealer = Sealer::new(scratch.pool.clone(), key.clone(), scratch.clock.clone(), announced);
+        let sealer = Sealer::new(scratch.pool.clone(), key.clone(), scratch.clock.clone());
         let begun = Instant::now();
         life.spawn("bench.seal", sealer.run(life.clone()));
         while Seal::newest(&mut connection).await?.is_none_or(|seal| seal.size < head.position) {

@@ -12,7 +12,6 @@ use orbit_events::UserId;
 use orbit_platform::{shutdown::Shutdown, signing::SigningKey};
 use orbit_testing::eventually;
 use serde_json::Value;
-use tokio::sync::watch;
 
 use crate::world::{ADA, BOB, World};
 
@@ -39,7 +38,7 @@ fn sealer(world: &World) -> Shutdown {
 
 fn seal_until(world: &World, life: &Shutdown) {
     let key = SigningKey::from_seed(&[7; 32]).unwrap();
-    let sealer = Sealer::new(world.database.pool().clone(), key, world.clock.clone(), watch::channel(0).1);
+    let sealer = Sealer::new(world.database.pool().clone(), key, world.clock.clone());
     life.spawn("sealer", sealer.run(life.clone()));
 }
 

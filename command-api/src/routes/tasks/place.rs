@@ -113,5 +113,5 @@ fn place(held: &Held) -> Result<String> {
 
 /// What tells two callers apart who choose a place at the same spot.
 pub fn jitter() -> u32 {
-    u32::from_ne_bytes(random::bytes())
+    u32::from_ne_bytes(random::nonce())
 }

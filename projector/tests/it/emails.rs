@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// What is kept beside e-mails, and what it has to be: no row of one is missing in the other.
-const KEPT: [(&str, &str, &str); 7] = [
+const KEPT: [(&str, &str, &str); 8] = [
     (
         "counts",
         "SELECT user_id, folder_id, role, emails, unread FROM email_counts",
@@ -43,6 +43,7 @@ const KEPT: [(&str, &str, &str); 7] = [
         "SELECT id, user_id, unnest(labels), date FROM emails",
     ),
     ("words", "SELECT email_id, user_id, date FROM email_words", "SELECT id, user_id, date FROM emails"),
+    ("phrases", "SELECT email_id, user_id, date FROM email_phrases", "SELECT id, user_id, date FROM emails"),
     (
         "roles",
         "SELECT id, role FROM emails",

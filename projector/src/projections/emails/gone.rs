@@ -79,6 +79,10 @@ pub(super) async fn erase(connection: &mut PgConnection, erased: &[Gone]) -> Res
         .execute(&mut *connection)
         .await
         .map_err(ApplyFault::database("erase words of a user's e-mails"))?;
+    sqlx::query!("DELETE FROM email_phrases WHERE user_id = ANY($1)", &users)
+        .execute(&mut *connection)
+        .await
+        .map_err(ApplyFault::database("erase phrases of a user's e-mails"))?;
     sqlx::query!("DELETE FROM email_links l USING emails e WHERE e.user_id = ANY($1) AND l.email_id = e.id", &users)
         .execute(&mut *connection)
         .await

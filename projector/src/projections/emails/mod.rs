@@ -29,7 +29,7 @@ pub struct Emails;
 
 impl Projection for Emails {
     const NAME: &'static str = "emails";
-    const VERSION: i32 = 3;
+    const VERSION: i32 = 4;
     const INTEREST: Interest = Interest::Some {
         categories: &["emails", "drafts", "submissions", "threads", "folders", "attachments"],
         types: &[rows::ERASED],
@@ -37,6 +37,7 @@ impl Projection for Emails {
     const TABLES: &'static [&'static str] = &[
         "emails",
         "email_words",
+        "email_phrases",
         "email_labels",
         "email_languages",
         "email_counts",

@@ -1,4 +1,4 @@
-//! Rows of `email_words`: what e-mails are found by. The words are made here while the database writes the e-mails, and
+//! Rows of `email_words` and `email_phrases`: what e-mails are found by. The words are made here while the database writes the e-mails, and
 //! those of many are written beside them, over a second connection: no row is read but through that of its e-mail.
 
 use std::{
@@ -177,25 +177,43 @@ async fn insert(connection: &mut PgConnection, rows: &[(&Arrived<'_>, &Words)]) 
     if rows.is_empty() {
         return Ok(());
     }
+    let ids = column(rows, |(e, _)| e.row.id);
+    let users = column(rows, |(e, _)| e.row.user_id);
+    let dates = column(rows, |(e, _)| e.row.date);
+    let versions = column(rows, |(e, _)| e.row.came.unwrap_or(e.row.version));
     sqlx::query!(
-        "INSERT INTO email_words AS w (email_id, user_id, date, words, sequence, pairs, version)
+        "INSERT INTO email_words AS w (email_id, user_id, date, words, version)
          SELECT unnest($1::uuid[]), unnest($2::uuid[]), unnest($3::timestamptz[]), unnest($4::tsvector[]),
-                unnest($5::bytea[]), unnest($6::bytea[]), unnest($7::bigint[])
+                unnest($5::bigint[])
          ON CONFLICT (email_id) DO UPDATE
-             SET date = excluded.date, words = excluded.words, sequence = excluded.sequence, pairs = excluded.pairs,
-                 version = excluded.version
+             SET date = excluded.date, words = excluded.words, version = excluded.version
              WHERE w.version < excluded.version",
-        &column(rows, |(e, _)| e.row.id),
-        &column(rows, |(e, _)| e.row.user_id),
-        &column(rows, |(e, _)| e.row.date),
+        &ids,
+        &users,
+        &dates,
         &column(rows, |(_, words)| Vector(&words.vector)) as &[Vector<'_>],
+        &versions,
+    )
+    .execute(&mut *connection)
+    .await
+    .map_err(ApplyFault::database("write words of e-mails"))?;
+    sqlx::query!(
+        "INSERT INTO email_phrases AS p (email_id, user_id, date, sequence, pairs, version)
+         SELECT unnest($1::uuid[]), unnest($2::uuid[]), unnest($3::timestamptz[]), unnest($4::bytea[]),
+                unnest($5::bytea[]), unnest($6::bigint[])
+         ON CONFLICT (email_id) DO UPDATE
+             SET date = excluded.date, sequence = excluded.sequence, pairs = excluded.pairs, version = excluded.version
+             WHERE p.version < excluded.version",
+        &ids,
+        &users,
+        &dates,
         &column(rows, |(_, words)| &*words.sequence) as &[&[u8]],
         &column(rows, |(_, words)| &*words.pairs) as &[&[u8]],
-        &column(rows, |(e, _)| e.row.came.unwrap_or(e.row.version)),
+        &versions,
     )
     .execute(connection)
     .await
-    .map_err(ApplyFault::database("write words of e-mails"))?;
+    .map_err(ApplyFault::database("write what phrases are looked for in"))?;
     Ok(())
 }
 
@@ -203,8 +221,8 @@ async fn insert(connection: &mut PgConnection, rows: &[(&Arrived<'_>, &Words)]) 
 /// does so; only its owner could do without one. So one is added that is nobody's, and taken away before anybody sees it.
 pub(super) async fn sort_in(connection: &mut PgConnection) -> Result<(), ApplyFault> {
     sqlx::query!(
-        "INSERT INTO email_words (email_id, user_id, date, words, sequence, pairs, version)
-         SELECT $1, $1, 'epoch', 'x', '', '', 0 FROM set_config('work_mem', '192MB', true)",
+        "INSERT INTO email_words (email_id, user_id, date, words, version)
+         SELECT $1, $1, 'epoch', 'x', 0 FROM set_config('work_mem', '192MB', true)",
         Uuid::nil()
     )
     .execute(&mut *connection)

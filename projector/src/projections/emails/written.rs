@@ -302,6 +302,10 @@ pub(super) async fn delete(connection: &mut PgConnection, gone: &[Gone]) -> Resu
         .execute(&mut *connection)
         .await
         .map_err(ApplyFault::database("remove words of e-mails"))?;
+    sqlx::query!("DELETE FROM email_phrases WHERE email_id = ANY($1)", &ids)
+        .execute(&mut *connection)
+        .await
+        .map_err(ApplyFault::database("remove phrases of e-mails"))?;
     let removed = sqlx::query!(
         "DELETE FROM emails WHERE id = ANY($1)
          RETURNING id, user_id, date, folder_id, role, is_read, language, labels",

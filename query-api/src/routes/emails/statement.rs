@@ -97,7 +97,7 @@ impl Question {
         sql.push(") found), ");
         if kind.filtered.is_some() {
             sql.push("(SELECT count(*) FROM ");
-            parts.push_dated(&mut sql, "w.words");
+            parts.push_dated(&mut sql, "email_words", "w.words");
             sql.push(NEWEST_FIRST)
                 .push(" LIMIT ")
                 .push(CANDIDATES_AMONG)
@@ -131,7 +131,9 @@ impl Question {
 /// The words that are looked for, or that an e-mail may not have. Asked for, not written down: that a word is in most
 /// e-mails would make reading all of their words look cheaper than asking the index, and that takes seconds.
 const QUERY: &str = "(SELECT c.query FROM c)";
-/// The order of the index by date.
+/// Whether e-mails `d` are found.
+const FOUND: &str = "d.words @@ (SELECT c.query FROM c)";
+/// The order of the indexes by date.
 const NEWEST_FIRST: &str = " ORDER BY w.date DESC, w.email_id DESC";
 /// What all that are found have, which the index knows by itself.
 const CANDIDATES: &str = "(SELECT c.candidates FROM c)";
@@ -210,35 +212,43 @@ impl<'a> Parts<'a> {
             return self.push_newest_of_few(sql, most);
         }
         let way = if self.question.is_descending() { " DESC" } else { "" };
-        // Whose order it is that is kept.
-        let dated = if matches!(self.way, Way::Walk(_)) && !self.phrases.is_empty() { "d" } else { "w" };
-        sql.push("SELECT h.id, h.date, h.words FROM (SELECT ").push(dated).push(".email_id AS id, ").push(dated);
-        sql.push(".date, w.words FROM ");
+        sql.push("SELECT h.id, h.date, h.words FROM (SELECT d.email_id AS id, d.date, ");
         match self.way {
-            // Without OFFSET it might be looked for in the order of dates, all the same.
             Way::Index => {
-                self.push_dated(sql, "w.words, w.pairs, w.sequence");
-                sql.push(" AND w.words @@ ").push(CANDIDATES).push(" OFFSET 0) w WHERE true");
+                sql.push("d.words FROM ");
+                // Without OFFSET it might be looked for in the order of dates, all the same.
+                self.push_dated(sql, "email_words", "w.words");
+                sql.push(" AND w.words @@ ").push(CANDIDATES).push(" OFFSET 0) d");
+                if !self.phrases.is_empty() {
+                    self.push_as_written(sql, FOUND);
+                }
+                sql.push(" WHERE true");
+                if self.phrases.is_empty() && self.is_strict {
+                    sql.push(" AND ").push(FOUND);
+                }
             }
             Way::Walk(most) if self.phrases.is_empty() => {
-                self.push_dated(sql, "w.words");
-                sql.push(NEWEST_FIRST).push(" LIMIT ").push_bind(most).push(") w WHERE true");
+                sql.push("d.words FROM ");
+                self.push_dated(sql, "email_words", "w.words");
+                sql.push(NEWEST_FIRST).push(" LIMIT ").push_bind(most).push(") d WHERE ").push(FOUND);
             }
-            // The index by date has the pairs; the row is read of those only which they let pass.
+            // The index by date has the pairs; the row is read of those only which they let pass, and their words, which
+            // lie elsewhere, of those only in which the phrases stand.
             Way::Walk(most) => {
-                sql.push("(SELECT w.email_id, w.date FROM ");
-                self.push_dated(sql, "w.pairs");
+                sql.push("w.words FROM (SELECT w.email_id, w.date FROM ");
+                self.push_dated(sql, "email_phrases", "w.pairs");
                 sql.push(NEWEST_FIRST).push(" LIMIT ").push_bind(most).push(") w WHERE true");
                 for phrase in &self.phrases {
                     sql.push(" AND ");
-                    push_may_have(sql, phrase);
+                    push_may_have(sql, "w", phrase);
                 }
-                sql.push(") d CROSS JOIN LATERAL (SELECT w.words, w.pairs, w.sequence FROM email_words w");
-                sql.push(" WHERE w.email_id = d.email_id LIMIT 1) w WHERE true");
+                sql.push(") d");
+                self.push_as_written(sql, "true");
+                sql.push(" CROSS JOIN LATERAL (SELECT w.words FROM email_words w WHERE w.email_id = p.email_id LIMIT 1) w");
+                sql.push(" WHERE w.words @@ ").push(QUERY);
             }
         }
-        self.push_is_found(sql);
-        sql.push(" ORDER BY ").push(dated).push(".date").push(way).push(", ").push(dated).push(".email_id").push(way);
+        sql.push(" ORDER BY d.date").push(way).push(", d.email_id").push(way);
         sql.push(") h CROSS JOIN LATERAL (SELECT FROM emails e WHERE e.id = h.id AND e.user_id = $2");
         self.push_conditions(sql, false);
         sql.push(" LIMIT 1) e WHERE true");
@@ -255,9 +265,10 @@ impl<'a> Parts<'a> {
         sql.push(" WHERE w.words @@ ").push(QUERY).push(" ORDER BY e.date DESC, e.id DESC) h WHERE true");
     }
 
-    /// Rows of words with these columns, from where the question starts on; the bracket stays open.
-    fn push_dated(&self, sql: &mut Sql, columns: &'static str) {
-        sql.push("(SELECT w.email_id, w.date, ").push(columns).push(" FROM email_words w WHERE w.user_id = $2");
+    /// Rows of words or phrases with this column, from where the question starts on; the bracket stays open.
+    fn push_dated(&self, sql: &mut Sql, table: &'static str, column: &'static str) {
+        sql.push("(SELECT w.email_id, w.date, ").push(column).push(" FROM ").push(table);
+        sql.push(" w WHERE w.user_id = $2");
         self.push_start(sql, "(w.date, w.email_id)");
     }
 
@@ -274,23 +285,17 @@ impl<'a> Parts<'a> {
         }
     }
 
-    /// Whether words `w` are found.
-    fn push_is_found(&self, sql: &mut Sql) {
-        if self.phrases.is_empty() {
-            if self.is_strict || matches!(self.way, Way::Walk(_)) {
-                sql.push(" AND w.words @@ ").push(QUERY);
-            }
-            return;
-        }
-        // In this order, which conditions side by side need not keep: the words lie out of line.
-        sql.push(" AND CASE");
+    /// Narrows e-mails `d` to those that have the phrases as they are written, and of which something else is so. In this
+    /// order, which conditions side by side need not keep: words lie out of line.
+    fn push_as_written(&self, sql: &mut Sql, also: &'static str) {
+        sql.push(" CROSS JOIN LATERAL (SELECT p.email_id FROM email_phrases p WHERE p.email_id = d.email_id AND CASE");
         for phrase in &self.phrases {
             sql.push(" WHEN NOT (");
-            push_may_have(sql, phrase);
+            push_may_have(sql, "p", phrase);
             sql.push(") THEN false WHEN position(").push_bind(phrase.codes.clone());
-            sql.push(" IN w.sequence) = 0 THEN false");
+            sql.push(" IN p.sequence) = 0 THEN false");
         }
-        sql.push(" ELSE w.words @@ ").push(QUERY).push(" END");
+        sql.push(" ELSE ").push(also).push(" END LIMIT 1) p");
     }
 
     /// E-mails in the order of an index. By a label they begin in the table of those.
@@ -318,8 +323,11 @@ impl<'a> Parts<'a> {
     fn push_found_emails(&self, sql: &mut Sql) {
         if self.searches {
             sql.push(" JOIN email_words w ON w.email_id = e.id AND w.user_id = $2 AND w.words @@ ").push(CANDIDATES);
-            if self.is_strict {
-                self.push_is_found(sql);
+            if !self.phrases.is_empty() {
+                sql.push(" CROSS JOIN LATERAL (SELECT w.email_id, w.words) d");
+                self.push_as_written(sql, FOUND);
+            } else if self.is_strict {
+                sql.push(" AND w.words @@ ").push(QUERY);
             }
         }
     }
@@ -402,11 +410,11 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// Whether the pairs of words `w` let a phrase pass: of most e-mails where it does not stand, they do not.
-fn push_may_have(sql: &mut Sql, phrase: &Phrase) {
+/// Whether the pairs of a row let a phrase pass: of most e-mails where it does not stand, they do not.
+fn push_may_have(sql: &mut Sql, row: &'static str, phrase: &Phrase) {
     for (n, pair) in phrase.pairs.iter().enumerate() {
-        sql.push(if n == 0 { "get_bit(w.pairs, " } else { " AND get_bit(w.pairs, " });
-        sql.push_bind(i64::from(*pair)).push(" % (octet_length(w.pairs) * 8)) = 1");
+        sql.push(if n == 0 { "get_bit(" } else { " AND get_bit(" }).push(row).push(".pairs, ");
+        sql.push_bind(i64::from(*pair)).push(" % (octet_length(").push(row).push(".pairs) * 8)) = 1");
     }
 }
 

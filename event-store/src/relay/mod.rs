@@ -24,7 +24,12 @@ use tracing::Span;
 
 pub use message::{Incoming, Malformed, parse};
 
-use crate::{EventStore, Fault, appended::{Appended, Reader}, outgoing::Outgoing, read::Log};
+use crate::{
+    EventStore, Fault,
+    appended::{Appended, Reader},
+    outgoing::Outgoing,
+    read::Log,
+};
 use acks::{ACK_TIMEOUT, Acks};
 
 /// Facts published at once.

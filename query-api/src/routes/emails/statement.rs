@@ -244,7 +244,9 @@ impl<'a> Parts<'a> {
                 }
                 sql.push(") d");
                 self.push_as_written(sql, "true");
-                sql.push(" CROSS JOIN LATERAL (SELECT w.words FROM email_words w WHERE w.email_id = p.email_id LIMIT 1) w");
+                sql.push(
+                    " CROSS JOIN LATERAL (SELECT w.words FROM email_words w WHERE w.email_id = p.email_id LIMIT 1) w",
+                );
                 sql.push(" WHERE w.words @@ ").push(QUERY);
             }
         }

@@ -97,7 +97,9 @@ impl Fresh {
                     recorded_at: fact.at,
                 };
                 self.bytes += fact.bytes();
-                self.facts.insert(position, Arc::new(fact));
+                if let Some(before) = self.facts.insert(position, Arc::new(fact)) {
+                    self.bytes -= before.bytes();
+                }
             }
         }
         if self.bytes > KEPT {

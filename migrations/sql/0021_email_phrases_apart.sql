@@ -15,7 +15,7 @@ ALTER TABLE view.email_phrases ALTER sequence SET STORAGE MAIN;
 ALTER TABLE view.email_phrases ALTER pairs SET STORAGE PLAIN;
 COMMENT ON TABLE view.email_phrases IS 'What phrases are looked for in. Written once, when an e-mail comes in.';
 COMMENT ON COLUMN view.email_phrases.sequence IS 'Two bytes for each word as it is written, in reading order.';
-COMMENT ON COLUMN view.email_phrases.pairs IS 'A Bloom filter over the pairs of words that stand behind each other in sequence, two bits for each.';
+COMMENT ON COLUMN view.email_phrases.pairs IS 'A Bloom filter over the pairs of words that stand behind each other in sequence, three bits for each.';
 COMMENT ON COLUMN view.email_phrases.version IS 'Version of the fact by which the e-mail came in.';
 
 -- Filters are made in another way now. Until they are made anew, that of what is there already stops nothing.

@@ -74,7 +74,7 @@ fn only_phrases_that_have_to_be_there_are_looked_for_as_they_are_written() {
     let both = phrases(&terms("subject:\"two words\" \"and three words\""));
     assert_eq!(
         both.iter().map(|phrase| (phrase.codes.len(), phrase.pairs.len())).collect::<Vec<_>>(),
-        [(4, 2), (6, 4)]
+        [(4, 3), (6, 6)]
     );
 }
 

@@ -291,3 +291,25 @@ async fn whatever_is_in_few_or_in_many_is_found_once_and_in_order() {
     let best = world.get(ADA, "/emails/search?limit=10&q=soup").await.ok();
     assert!(best["data"].as_array().unwrap().iter().all(|hit| hit["subject"] == json!("Soup of the day")), "{best}");
 }
+
+/// Of phrases whose words are in all e-mails it is looked from the newest on; if that was through all of them, it is known
+/// that there is no more.
+#[tokio::test]
+async fn a_phrase_that_few_have_is_found_in_all_of_a_mailbox_whose_every_e_mail_has_its_words() {
+    const COUNT: u128 = 900;
+    let world = World::new().await.with_mailbox().await;
+    for n in 1..=COUNT {
+        let text = if n % 300 == 1 { "Day of the soup." } else { "Soup, on any day." };
+        world.mail(n, |mail| mail.text = text.to_owned()).await;
+    }
+    for (words, expected) in
+        [("\"day of the soup\"", &[601, 301, 1][..]), ("\"soup day\"", &[]), ("\"day of the soup\" -soup", &[])]
+    {
+        for sort in ["", "&sort=-date"] {
+            let path = format!("/emails?q={}{sort}&include=total", encode(words));
+            let page = world.get(ADA, &path).await;
+            assert_eq!(page.ids(), ids(expected), "{words}{sort}");
+            assert_eq!(page.json()["total"], json!(expected.len()), "{words}{sort}");
+        }
+    }
+}

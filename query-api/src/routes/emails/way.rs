@@ -31,8 +31,9 @@ impl Kind {
         let is_sooner = match self.filtered {
             None => enough? * 3 / 2 <= self.most,
             Some(for_two) => {
-                let walked = enough.unwrap_or(all).min(all.max(self.sample));
-                walked <= self.most && walked * 2 < all * candidates / CANDIDATES_AMONG * for_two
+                // Where that is not enough, the index is asked after all, which takes far longer than the walk did.
+                let walked = enough.unwrap_or(all).min(all.max(self.sample)).min(self.most);
+                walked * 2 < all * candidates / CANDIDATES_AMONG * for_two
             }
         };
         is_sooner.then_some(self.most)
@@ -62,7 +63,8 @@ mod tests {
             (0, 32, 100_000, true, "none, of words that are everywhere"),
             (0, 3, 100_000, false, "none, of words that are in a tenth"),
             (2, 0, 100_000, false, "a phrase of words that are in hardly any"),
-            (0, 32, 10_000_000, false, "none, in a mailbox that is too long to look through"),
+            (0, 32, 10_000_000, true, "none, in a mailbox that is too long to look through: some may come soon"),
+            (0, 1, 1_000_000, false, "none, of words that are in few of very many"),
             (0, 32, 0, false, "none, in a mailbox that nobody has counted"),
         ];
         for (hits, candidates, all, walks, what) in cases {

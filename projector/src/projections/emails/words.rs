@@ -1,5 +1,6 @@
-//! Rows of `email_words` and `email_phrases`: what e-mails are found by. The words are made here while the database writes the e-mails, and
-//! those of many are written beside them, over a second connection: no row is read but through that of its e-mail.
+//! Rows of `email_words` and `email_phrases`: what e-mails are found by. The words are made here while the database writes
+//! the e-mails, and those of many are written beside them, over a second connection: no row is read but through that of its
+//! e-mail.
 
 use std::{
     collections::HashSet,

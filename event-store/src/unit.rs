@@ -395,6 +395,9 @@ fn of_cause(origin: &Origin, cause: Option<EventId>) -> Result<Arc<str>, Fault> 
 
 /// A claim that is taken twice.
 fn doubled(taken: &[Grip]) -> Option<&Grip> {
+    if taken.len() < 2 {
+        return None;
+    }
     let mut seen = HashSet::with_capacity(taken.len());
     taken.iter().find(|grip| !seen.insert((grip.scope, &grip.key)))
 }

@@ -4,7 +4,10 @@
 //! epoch left on its way does not get into this one), `Orbit-Previous` (position of the partition's fact before this
 //! one, so that a hole is seen at once), `Orbit-Envelope` (JSON).
 
-use async_nats::{HeaderMap, Message, StatusCode};
+use async_nats::{
+    HeaderMap, Message, StatusCode,
+    header::{HeaderName, NATS_EXPECTED_LAST_SEQUENCE, NATS_EXPECTED_STREAM},
+};
 use bytes::Bytes;
 use chrono::DateTime;
 use orbit_events::{Envelope, EventId, Metadata, UserId, subjects};
@@ -14,10 +17,8 @@ use uuid::Uuid;
 use super::{RelayFault, partition_of};
 use crate::{Stored, outgoing::Outgoing};
 
-const EXPECTED: &str = "Nats-Expected-Last-Sequence";
-const STREAM: &str = "Nats-Expected-Stream";
-const PREVIOUS: &str = "Orbit-Previous";
-pub(super) const ENVELOPE: &str = "Orbit-Envelope";
+const PREVIOUS: HeaderName = HeaderName::from_static("Orbit-Previous");
+pub(super) const ENVELOPE: HeaderName = HeaderName::from_static("Orbit-Envelope");
 
 /// A fact as a message: subject, headers, body.
 pub(super) fn message(fact: &Outgoing, prefix: &str, stream: &str, previous: i64) -> (String, HeaderMap, Bytes) {
@@ -27,8 +28,8 @@ pub(super) fn message(fact: &Outgoing, prefix: &str, stream: &str, previous: i64
         fact.recorded_at.timestamp_micros(),
     );
     let mut headers = HeaderMap::new();
-    headers.insert(EXPECTED, (position - 1).to_string());
-    headers.insert(STREAM, stream);
+    headers.insert(NATS_EXPECTED_LAST_SEQUENCE, (position - 1).to_string());
+    headers.insert(NATS_EXPECTED_STREAM, stream);
     headers.insert(PREVIOUS, previous.to_string());
     headers.insert(ENVELOPE, envelope);
     let subject = subjects::fact(prefix, *partition, UserId(fact.user_id), &fact.wire_type);

@@ -4,6 +4,7 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use tokio::sync::watch;
@@ -12,6 +13,13 @@ use crate::{batch::Request, outgoing::Outgoing};
 
 /// Bytes of facts that wait for their readers at most. One that is further behind than that reads the log.
 const KEPT: usize = 8 * 1024 * 1024;
+
+/// Facts at once from which on the next may gather before they are told outside: so many come where commands come without a
+/// pause.
+pub(crate) const BUSY: i64 = 8;
+/// How long they gather. Two batches at once cost the broker and its client hardly more than one: mostly each is woken, reads
+/// and writes once for either.
+pub(crate) const GATHER: Duration = Duration::from_millis(5);
 
 /// What this process appends. Clones tell the same.
 #[derive(Clone)]

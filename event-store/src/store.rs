@@ -7,14 +7,14 @@ use orbit_events::{Partitions, UserId, subjects};
 use orbit_platform::{clock::Clock, shutdown::Shutdown};
 use serde::{Serialize, de::DeserializeOwned};
 use sqlx::PgPool;
-use tokio::sync::watch;
+use tokio::{sync::watch, time::sleep};
 use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::{
     Answer, Attempts, Fault, Held, Limits, Loaded, MasterKey, Mode, Origin, Unit, Vault,
     append::{Appender, Verdict},
-    appended::Appended,
+    appended::{Appended, BUSY, GATHER},
     batch::KeptAnswer,
     claims,
     exports::{self, Exports},
@@ -87,6 +87,7 @@ impl EventStore {
     pub fn announce(&self, nats: async_nats::Client, prefix: &str, shutdown: &Shutdown) {
         let subject = subjects::appended(prefix);
         let mut appended = self.0.appended.subscribe();
+        let mut told = *appended.borrow_and_update();
         let life = shutdown.clone();
         shutdown.spawn("log.announce", async move {
             loop {
@@ -102,6 +103,13 @@ impl EventStore {
                     },
                     () = life.cancelled() => return,
                 }
+                if position - told >= BUSY {
+                    tokio::select! {
+                        () = sleep(GATHER) => {}
+                        () = life.cancelled() => return,
+                    }
+                }
+                told = position;
             }
         });
     }

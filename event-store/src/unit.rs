@@ -149,8 +149,13 @@ impl Unit {
     /// An aggregate of the user's; `None` if there is none, or it is somebody else's.
     pub async fn load<A: Aggregate>(&self, id: Uuid) -> Result<Option<Loaded<A>>, Fault> {
         self.touch::<A>(id).await?;
-        let loaded = self.current::<A>(id);
-        Ok(loaded.filter(|loaded| loaded.version > 0 && loaded.user_id == self.0.origin.context.user_id))
+        Ok(self.current(id, Loaded::clone))
+    }
+
+    /// Whether something is so of an aggregate of the user's; not if there is none, or it is somebody else's.
+    pub async fn is<A: Aggregate>(&self, id: Uuid, so: impl FnOnce(&A::State) -> bool) -> Result<bool, Fault> {
+        self.touch::<A>(id).await?;
+        Ok(self.current(id, |loaded: &Loaded<A>| so(&loaded.state)).unwrap_or(false))
     }
 
     /// Decides a command on an aggregate; a stream without facts is in its default state.
@@ -200,8 +205,11 @@ impl Unit {
         self.0.touched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn current<A: Aggregate>(&self, id: Uuid) -> Option<Loaded<A>> {
-        self.touched().get(id).and_then(|touched| touched.entry.get::<A>().cloned())
+    /// What is to be known of an aggregate of the user's that was touched, if there is one.
+    fn current<A: Aggregate, R>(&self, id: Uuid, read: impl FnOnce(&Loaded<A>) -> R) -> Option<R> {
+        let touched = self.touched();
+        let loaded = touched.get(id)?.entry.get::<A>()?;
+        (loaded.version > 0 && loaded.user_id == self.0.origin.context.user_id).then(|| read(loaded))
     }
 
     async fn touch<A: Aggregate>(&self, id: Uuid) -> Result<(), Fault> {
@@ -387,8 +395,15 @@ struct OfCause {
 }
 
 fn of_cause(origin: &Origin, cause: Option<EventId>) -> Result<Arc<str>, Fault> {
-    let metadata = Metadata { causation_id: cause.or(origin.metadata.causation_id), ..origin.metadata.clone() };
-    let text = serde_json::to_string(&metadata)
+    let caused;
+    let metadata = match cause {
+        None => &origin.metadata,
+        Some(cause) => {
+            caused = Metadata { causation_id: Some(cause), ..origin.metadata.clone() };
+            &caused
+        }
+    };
+    let text = serde_json::to_string(metadata)
         .map_err(|error| Fault::Corrupt { what: "a command's metadata", source: Box::new(error) })?;
     Ok(text.into())
 }

@@ -40,6 +40,9 @@ pub fn each<T, U>(
     entries: Vec<Field<T>>,
     rule: impl Fn(T) -> Result<U, Refusal>,
 ) -> Option<Vec<U>> {
+    if entries.is_empty() {
+        return Some(Vec::new());
+    }
     let check = |faults: &mut Faults| {
         let read = entries.into_iter().enumerate().map(|(at, entry)| faults.required(&at.to_string(), entry, &rule));
         // Collected in two steps: the first fault must not end the check.

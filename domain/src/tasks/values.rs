@@ -61,7 +61,7 @@ impl DueDate {
         if !shape {
             return Err(expected());
         }
-        let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").map_err(|_| expected())?;
+        let date = text.parse::<NaiveDate>().map_err(|_| expected())?;
         if !(1970..=9999).contains(&date.year()) {
             return Err(Invalid::new("out_of_range", "must lie between 1970-01-01 and 9999-12-31"));
         }

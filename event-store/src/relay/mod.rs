@@ -26,7 +26,7 @@ pub use message::{Incoming, Malformed, parse};
 
 use crate::{
     EventStore, Fault,
-    appended::{Appended, Reader},
+    appended::{Appended, BUSY, GATHER, Reader},
     outgoing::Outgoing,
     read::Log,
 };
@@ -43,11 +43,6 @@ const LOOK_IN: Duration = Duration::from_secs(1);
 const LOOK_BACK: i64 = 10_000;
 /// How long reading a batch may take: after it the connection counts as lost, and another relay may have the lock.
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
-/// Facts in a batch from which on the next may gather: so many come where commands come without a pause.
-const BUSY: usize = 8;
-/// How long they gather. Two batches at once cost the broker and its client hardly more than one: mostly it is woken, reads
-/// and writes once for each.
-const GATHER: Duration = Duration::from_millis(5);
 /// How often the log is looked at when nothing announces an append.
 const POLL: Duration = Duration::from_millis(250);
 /// How often a relay that has nothing to do looks whether the stream is still what it left.
@@ -257,7 +252,8 @@ impl Course {
     /// Publishes one batch; waits if that was all there is.
     async fn step(&mut self, connection: &mut PgConnection) -> Result<(), RelayFault> {
         let batch = self.next(connection).await?;
-        let (all, busy) = (batch.len() < BATCH, batch.len() >= BUSY);
+        let all = batch.len() < BATCH;
+        let before = self.published;
         if let Some(last) = batch.last().map(|last| last.position) {
             metrics::gauge!("orbit_relay_backlog_events").set(as_f64(last - self.published));
             // They end when the batch is sent; its ack comes while the next one is read.
@@ -273,7 +269,7 @@ impl Course {
         }
         // What is appended from here on is announced.
         self.acks.collect(self.published, 0).await?;
-        if busy {
+        if self.published - before >= BUSY {
             sleep(GATHER).await;
         }
         self.wait().await

@@ -58,5 +58,5 @@ impl Default for FirstLists {
 
 /// Whether a list is on the board. From here on the unit of work guards it.
 pub async fn is_present(unit: &Unit, list: ListId) -> Result<bool> {
-    Ok(unit.load::<List>(list.0).await?.is_some_and(|list| list.state.present().is_some()))
+    Ok(unit.is::<List>(list.0, |list| list.present().is_some()).await?)
 }

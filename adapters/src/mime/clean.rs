@@ -6,24 +6,30 @@ use super::note::{Note, Notes};
 
 /// A text of many lines: line ends are `\n`, control characters are gone, and NUL shows that it was there.
 pub(super) fn lines(text: &str, notes: &mut Notes) -> String {
+    // Of most texts little but line ends is looked at: what lies between is taken as it is. All control characters begin
+    // with one of these bytes.
+    let is_suspect = |byte| matches!(byte, 0..=8 | 11..=31 | 0x7f | 0xc2);
     let mut clean = String::with_capacity(text.len());
-    let mut characters = text.chars().peekable();
-    while let Some(character) = characters.next() {
-        match character {
-            '\r' if characters.peek() == Some(&'\n') => {}
-            '\r' => {
+    let mut rest = text;
+    while let Some(at) = rest.bytes().position(is_suspect) {
+        clean.push_str(&rest[..at]);
+        let mut behind = rest[at..].chars();
+        match behind.next() {
+            Some('\r') if behind.as_str().starts_with('\n') => {}
+            Some('\r') => {
                 notes.add(Note::BareCr);
                 clean.push('\n');
             }
-            '\0' => {
+            Some('\0') => {
                 notes.add(Note::NulBytes);
                 clean.push(char::REPLACEMENT_CHARACTER);
             }
-            '\n' | '\t' => clean.push(character),
-            _ if character.is_control() => {}
-            _ => clean.push(character),
+            Some(character) if !character.is_control() => clean.push(character),
+            Some(_) | None => {}
         }
+        rest = behind.as_str();
     }
+    clean.push_str(rest);
     clean
 }
 
@@ -75,6 +81,7 @@ mod tests {
         assert_eq!(lines("a\r\nb\u{7}\tc\0d", &mut notes), "a\nb\tc\u{fffd}d");
         assert_eq!(notes.codes(), ["nul_bytes"]);
         assert_eq!(lines("a\rb", &mut notes), "a\nb");
+        assert_eq!(lines("\u{80}\u{9f}\u{7f}\u{b}£ é\u{a0}\r\r\n", &mut notes), "£ é\u{a0}\n\n");
         assert_eq!(notes.codes(), ["nul_bytes", "bare_cr"]);
         assert_eq!(line("  one\r\n\ttwo \u{1b}[0m ", 100, &mut notes), "one   two [0m");
         assert_eq!(line("äöü", 2, &mut notes), "äö");

@@ -395,15 +395,8 @@ struct OfCause {
 }
 
 fn of_cause(origin: &Origin, cause: Option<EventId>) -> Result<Arc<str>, Fault> {
-    let caused;
-    let metadata = match cause {
-        None => &origin.metadata,
-        Some(cause) => {
-            caused = Metadata { causation_id: Some(cause), ..origin.metadata.clone() };
-            &caused
-        }
-    };
-    let text = serde_json::to_string(metadata)
+    let metadata = Metadata { causation_id: cause.or(origin.metadata.causation_id), ..origin.metadata.clone() };
+    let text = serde_json::to_string(&metadata)
         .map_err(|error| Fault::Corrupt { what: "a command's metadata", source: Box::new(error) })?;
     Ok(text.into())
 }

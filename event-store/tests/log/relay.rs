@@ -6,13 +6,14 @@ use async_nats::jetstream::message::StreamMessage;
 use futures_util::StreamExt;
 use orbit_domain::tasks::Label;
 use orbit_event_store::{
-    EventStore, Log,
+    EventStore, Log, Mode, Unit,
     relay::{History, Relay, parse},
 };
 use orbit_events::subjects;
+use orbit_platform::ids;
 use orbit_testing::{TestNats, eventually, own_servers};
 
-use crate::world::{Person, SOON, World, pool_as, rename};
+use crate::world::{Failure, Person, SOON, World, create, pool_as, rename};
 
 /// Starts a relay as a process does.
 pub async fn relay(world: &World, nats: &TestNats) {
@@ -114,5 +115,29 @@ async fn an_announced_append_is_relayed_without_waiting_for_the_poll() {
     let announced = tokio::time::timeout(SOON, appended.next()).await.unwrap().unwrap();
     assert_eq!(announced.payload, "1");
     assert_eq!(*store.appended().borrow(), 1);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn what_comes_while_facts_gather_is_announced_and_relayed_too() {
+    let (world, nats) = (World::new().await, orbit_testing::nats().await);
+    let store = world.store().await;
+    store.announce(nats.client().clone(), nats.prefix(), &world.life);
+    let person = Person::new(&store).await;
+    world.life.spawn("relay", a_relay(&world, &nats).beside(&store).run(world.life.clone()));
+    let mut appended = nats.client().subscribe(subjects::appended(nats.prefix())).await.unwrap();
+    nats.client().flush().await.unwrap();
+    // So many at once make both wait. Nothing comes after the last one that would tell of it as well.
+    let many = |unit: Unit| async move {
+        for n in 0..20 {
+            unit.create::<Label>(ids::new_event_id(), create(&format!("label {n}")))?;
+        }
+        Ok::<_, Failure>(())
+    };
+    store.transact(person.origin(), Mode::default(), many).await.unwrap();
+    person.label("the last one").await.unwrap();
+    let last = async { while appended.next().await.unwrap().payload != "21" {} };
+    tokio::time::timeout(SOON, last).await.unwrap();
+    assert_told_as_logged(&store, &world, &nats, 21).await;
     world.stop().await;
 }

@@ -96,6 +96,8 @@ struct Touched {
     entry: Entry,
     from_cache: bool,
     facts: Vec<NewFact>,
+    /// What it held before its first new fact, and what it holds since; both empty while there is none: it holds what
+    /// it held.
     claims_before: Vec<Claim>,
     claims_now: Vec<Claim>,
 }
@@ -232,11 +234,6 @@ impl Unit {
         let entry = entry
             .filter(|entry| entry.get::<A>().is_some_and(|loaded| loaded.user_id == context.user_id))
             .unwrap_or_else(|| Entry::new(Loaded::<A>::absent(id, context.user_id, context.now), 0, 0));
-        let claims = entry
-            .get::<A>()
-            .filter(|loaded| loaded.version > 0)
-            .map(|loaded| A::claims(&loaded.state, id, context.user_id))
-            .unwrap_or_default();
         Touched {
             id,
             category: A::Event::CATEGORY,
@@ -245,8 +242,8 @@ impl Unit {
             entry,
             from_cache,
             facts: Vec::new(),
-            claims_before: claims.clone(),
-            claims_now: claims,
+            claims_before: Vec::new(),
+            claims_now: Vec::new(),
         }
     }
 
@@ -258,6 +255,10 @@ impl Unit {
         let touched = all.get_mut(id).ok_or_else(wrong_type)?;
         let mut loaded = touched.entry.get::<A>().cloned().ok_or_else(wrong_type)?;
         let events = A::decide(&loaded.state, command, context).map_err(Refused::Rejected)?;
+        if touched.facts.is_empty() && !events.is_empty() && loaded.version > 0 {
+            touched.claims_before = A::claims(&loaded.state, id, context.user_id);
+            touched.claims_now.clone_from(&touched.claims_before);
+        }
         let mut bytes = touched.entry.bytes;
         let cause = *self.0.cause.lock().unwrap_or_else(PoisonError::into_inner);
         for event in &events {

@@ -2,6 +2,8 @@
 //!
 //! A fact's subject is `<prefix>.events.<partition>.<user>.<category>.<fact>`; `prefix` is `orbit` unless set otherwise.
 
+use std::fmt::Write as _;
+
 use crate::UserId;
 
 /// One of the log's partitions, from 0.
@@ -34,7 +36,10 @@ impl Partitions {
 
 /// Subject of one fact; `wire_type` is `category.fact`.
 pub fn fact(prefix: &str, partition: Partition, user: UserId, wire_type: &str) -> String {
-    format!("{prefix}.events.{partition}.{user}.{wire_type}")
+    let mut subject = String::with_capacity(prefix.len() + wire_type.len() + 56);
+    // Writing to a string does not fail.
+    let _ = write!(subject, "{prefix}.events.{partition}.{user}.{wire_type}");
+    subject
 }
 
 /// All facts.

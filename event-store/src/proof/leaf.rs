@@ -129,7 +129,7 @@ impl Leaf {
             self.wire_type.as_bytes(),
             &self.schema_version.to_be_bytes(),
             &self.recorded_at.timestamp_micros().to_be_bytes(),
-            metadata.as_bytes(),
+            &metadata,
             &self.payload_sha256,
         ];
         for field in fields {
@@ -146,40 +146,40 @@ impl Leaf {
 }
 
 /// JSON without space, the keys of each object in the order of their bytes.
-fn canonical(json: &str) -> Option<String> {
-    let mut text = String::with_capacity(json.len());
+fn canonical(json: &str) -> Option<Vec<u8>> {
+    let mut text = Vec::with_capacity(json.len());
     write(&serde_json::from_str(json).ok()?, &mut text)?;
     Some(text)
 }
 
 /// Goes as deep as the parser did, which has a limit.
-fn write(value: &Value, text: &mut String) -> Option<()> {
+fn write(value: &Value, text: &mut Vec<u8>) -> Option<()> {
     match value {
         Value::Object(fields) => {
             let mut fields: Vec<_> = fields.iter().collect();
             fields.sort_unstable_by_key(|(key, _)| key.as_bytes());
-            text.push('{');
+            text.push(b'{');
             for (n, (key, value)) in fields.into_iter().enumerate() {
                 if n > 0 {
-                    text.push(',');
+                    text.push(b',');
                 }
-                text.push_str(&serde_json::to_string(key).ok()?);
-                text.push(':');
+                serde_json::to_writer(&mut *text, key).ok()?;
+                text.push(b':');
                 write(value, text)?;
             }
-            text.push('}');
+            text.push(b'}');
         }
         Value::Array(items) => {
-            text.push('[');
+            text.push(b'[');
             for (n, item) in items.iter().enumerate() {
                 if n > 0 {
-                    text.push(',');
+                    text.push(b',');
                 }
                 write(item, text)?;
             }
-            text.push(']');
+            text.push(b']');
         }
-        scalar => text.push_str(&serde_json::to_string(scalar).ok()?),
+        scalar => serde_json::to_writer(text, scalar).ok()?,
     }
     Some(())
 }
@@ -259,8 +259,8 @@ mod tests {
     fn metadata_are_written_in_one_way_only() {
         let json = r#" { "b": [1, {"z": null, "a": true}, []], "a": {"é": "\u0001 \" \n é"}, "": {} } "#;
         let expected = r#"{"":{},"a":{"é":"\u0001 \" \n é"},"b":[1,{"a":true,"z":null},[]]}"#;
-        assert_eq!(canonical(json).unwrap(), expected);
-        assert_eq!(canonical(expected).unwrap(), expected);
+        assert_eq!(canonical(json).unwrap(), expected.as_bytes());
+        assert_eq!(canonical(expected).unwrap(), expected.as_bytes());
         assert_eq!(canonical("{"), None);
     }
 }

@@ -4,6 +4,8 @@
 //! epoch left on its way does not get into this one), `Orbit-Previous` (position of the partition's fact before this
 //! one, so that a hole is seen at once), `Orbit-Envelope` (JSON).
 
+use std::fmt::Write as _;
+
 use async_nats::{
     HeaderMap, Message, StatusCode,
     header::{HeaderName, NATS_EXPECTED_LAST_SEQUENCE, NATS_EXPECTED_STREAM},
@@ -23,7 +25,10 @@ pub(super) const ENVELOPE: HeaderName = HeaderName::from_static("Orbit-Envelope"
 /// A fact as a message: subject, headers, body.
 pub(super) fn message(fact: &Outgoing, prefix: &str, stream: &str, previous: i64) -> (String, HeaderMap, Bytes) {
     let Outgoing { position, event_id, partition, stream_id, version, schema_version, metadata, .. } = fact;
-    let envelope = format!(
+    let mut envelope = String::with_capacity(256 + metadata.len());
+    // Writing to a string does not fail.
+    let _ = write!(
+        envelope,
         r#"{{"event_id":"{event_id}","stream_id":"{stream_id}","version":{version},"schema_version":{schema_version},"recorded_at":{},"metadata":{metadata}}}"#,
         fact.recorded_at.timestamp_micros(),
     );

@@ -3,7 +3,7 @@
 use orbit_domain::Claim;
 use uuid::Uuid;
 
-use super::{Contested, Unit};
+use super::{Contested, Touched, Unit};
 use crate::{Fault, claims};
 
 impl Unit {
@@ -13,7 +13,8 @@ impl Unit {
             return Ok(Some(taker));
         }
         let holder = self.holder(claim).await?;
-        let stays = |holder: &Uuid| self.touched().get(*holder).is_none_or(|it| it.claims_now.contains(claim));
+        let keeps = |it: &Touched| it.facts.is_empty() || it.claims_now.contains(claim);
+        let stays = |holder: &Uuid| self.touched().get(*holder).is_none_or(keeps);
         Ok(holder.filter(stays))
     }
 
@@ -21,7 +22,7 @@ impl Unit {
     pub fn lets_go(&self, stream_id: Uuid, scope: &str, key: &[u8]) -> bool {
         let vault = self.0.store.vault();
         let touched = self.touched();
-        let Some(touched) = touched.get(stream_id) else { return false };
+        let Some(touched) = touched.get(stream_id).filter(|touched| !touched.facts.is_empty()) else { return false };
         !touched.claims_now.iter().any(|claim| claim.scope == scope && claims::stored_key(claim, vault) == key)
     }
 

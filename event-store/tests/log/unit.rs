@@ -11,6 +11,11 @@ use orbit_platform::ids;
 
 use crate::world::{Failure, Person, World, create, recolour, rename};
 
+/// A place on the board behind another one.
+fn place(after: Option<&str>, person: &Person) -> Slot {
+    Slot::between(after, None, person.store.clock().now(), 0).unwrap()
+}
+
 async fn present(unit: &Unit, id: uuid::Uuid) -> Result<label::Present, Failure> {
     Ok(unit.load::<Label>(id).await?.unwrap().state.present().unwrap().clone())
 }
@@ -161,6 +166,45 @@ async fn claims_are_taken_and_released_with_the_facts() {
     assert_eq!(person.store.holder(&claim("blue")).await.unwrap(), Some(green));
     // Somebody else may call theirs the same.
     Person::new(&person.store).await.label("green").await.unwrap();
+    world.assert_sound().await;
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn who_is_only_read_keeps_what_it_holds_and_who_writes_may_let_go() {
+    let world = World::new().await;
+    let person = Person::new(&world.store().await).await;
+    let (red, green) = (person.label("red").await.unwrap(), person.label("green").await.unwrap());
+    let (id, first) = (ids::new_event_id(), place(None, &person));
+    let second = place(Some(first.position()), &person);
+    let command = list::Command::Create { name: ListName::parse("Home").unwrap(), color: None, slot: first };
+    person.run::<List>(id, command).await.unwrap();
+    let (user, second) = (person.id, &second);
+    let look = |unit: Unit| async move {
+        let holder = async |name: &str| unit.holder_then(&label::name_claim(user, name)).await;
+        let mut told = vec![holder("red").await?];
+        // Read, or decided without a fact that would follow.
+        unit.load::<Label>(red).await?;
+        told.push(holder("red").await?);
+        unit.decide::<Label>(red, rename("red")).await?;
+        told.push(holder("red").await?);
+        unit.decide::<Label>(red, rename("blue")).await?;
+        told.extend([holder("red").await?, holder("blue").await?]);
+        unit.decide::<Label>(green, rename("red")).await?;
+        told.push(holder("red").await?);
+        // The same by the key as it is stored.
+        let held = unit.scan(list::ORDER, user.0.as_bytes(), 1).await?.pop().unwrap();
+        let mut lets_go = vec![unit.lets_go(id, list::ORDER, &held.key)];
+        unit.load::<List>(id).await?;
+        lets_go.push(unit.lets_go(id, list::ORDER, &held.key));
+        let edit = list::Edit { slot: Some(second.clone()), ..list::Edit::default() };
+        unit.decide::<List>(id, list::Command::Edit(edit)).await?;
+        lets_go.push(unit.lets_go(id, list::ORDER, &held.key));
+        Ok::<_, Failure>((told, lets_go))
+    };
+    let (told, lets_go) = person.store.transact(person.origin(), Mode::default(), look).await.unwrap().answer;
+    assert_eq!(told, [Some(red), Some(red), Some(red), None, Some(red), Some(green)]);
+    assert_eq!(lets_go, [false, false, true]);
     world.assert_sound().await;
     world.stop().await;
 }

@@ -6,8 +6,7 @@ use uuid::Uuid;
 use crate::Fault;
 
 /// Deletes all that is written down of the mailboxes of a user who is being forgotten: the names of folders, which
-/// message is which e-mail, which copies are owed, and what servers were seen to do. Their accounts first: whoever is noting
-/// something of one then waits, and finds it gone.
+/// message is which e-mail, and which copies are owed. Their accounts first: whoever is noting something of one then waits, and finds it gone.
 pub(crate) async fn forget(pool: &PgPool, user: Uuid) -> Result<(), Fault> {
     for statement in [
         "DELETE FROM work.mail_accounts WHERE user_id = $1",
@@ -16,7 +15,6 @@ pub(crate) async fn forget(pool: &PgPool, user: Uuid) -> Result<(), Fault> {
         "DELETE FROM work.mail_missing WHERE user_id = $1",
         "DELETE FROM work.mail_outbound WHERE user_id = $1",
         "DELETE FROM work.mail_copies WHERE user_id = $1",
-        "DELETE FROM work.mail_senders WHERE user_id = $1",
     ] {
         let deleted = sqlx::query(statement).bind(user).execute(pool).await;
         deleted.map_err(Fault::database("forget a user's mailboxes"))?;

@@ -204,8 +204,6 @@ async fn nothing_is_left_of_the_mailboxes_of_a_forgotten_user_and_all_of_those_o
             "INSERT INTO work.mail_missing (connection_id, email_id, user_id) VALUES ($1, $1, $1)",
             "INSERT INTO work.mail_outbound (connection_id, email_id, user_id, position) VALUES ($1, $1, $1, 1)",
             "INSERT INTO work.mail_copies (submission_id, user_id, since, next_try_at) VALUES ($1, $1, now(), now())",
-            "INSERT INTO work.mail_senders (connection_id, user_id, servers, keeps_copies, seen_at)
-             VALUES ($1, $1, decode(repeat('5e', 32), 'hex'), true, now())",
         ] {
             sqlx::query(sql).bind(user).execute(world.pool()).await.unwrap();
         }
@@ -214,10 +212,9 @@ async fn nothing_is_left_of_the_mailboxes_of_a_forgotten_user_and_all_of_those_o
     store.forget(person.id).await.unwrap();
     let left = "SELECT user_id FROM work.mail_accounts UNION ALL SELECT user_id FROM work.mail_folders
                 UNION ALL SELECT user_id FROM work.mail_uids UNION ALL SELECT user_id FROM work.mail_missing
-                UNION ALL SELECT user_id FROM work.mail_outbound UNION ALL SELECT user_id FROM work.mail_copies
-                UNION ALL SELECT user_id FROM work.mail_senders";
+                UNION ALL SELECT user_id FROM work.mail_outbound UNION ALL SELECT user_id FROM work.mail_copies";
     let left: Vec<Uuid> = sqlx::query_scalar(left).fetch_all(world.pool()).await.unwrap();
-    assert_eq!(left, [stays.id.0; 7]);
+    assert_eq!(left, [stays.id.0; 6]);
     world.stop().await;
 }
 

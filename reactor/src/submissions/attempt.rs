@@ -21,13 +21,11 @@ use orbit_events::{
 };
 use uuid::Uuid;
 
-use super::{Fault, Sender, habits::Pair, message, results, sent};
+use super::{Fault, Sender, message, results, sent};
 use crate::servers;
 
 /// How long before its lease ends sending is given up: what is recorded after it could come too late.
 const MARGIN: Duration = Duration::from_mins(1);
-/// Scope of the keyed hash that tells accounts apart.
-const SERVERS: &str = "submissions.servers";
 
 /// Whose message it is, which try of it this is, and what was known of it before.
 struct Job {
@@ -42,16 +40,8 @@ pub(super) struct Account {
     server: Server,
     /// Where copies are looked for and laid.
     pub mailbox: Option<Server>,
-    pub saves_sent: SavesSent,
-}
-
-/// Whether the server keeps copies itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum SavesSent {
-    /// Its user says so, or that it does not.
-    Said(bool),
-    /// As it was seen of these two.
-    Seen(Pair),
+    /// Whether the server keeps copies itself, as far as that is known.
+    pub saves_sent: Option<bool>,
 }
 
 impl Sender {
@@ -161,20 +151,13 @@ impl Sender {
                 self.lay_soon(job.id).await;
                 Ok(())
             }
-            Ok(false) if self.keeps_copies(account).await? => {
+            Ok(false) if account.saves_sent == Some(true) => {
                 let detail = "The server did not answer, and there is no copy among what was sent.".to_owned();
                 let recipients = attempt.map(|delivery| results::finals(delivery, false)).unwrap_or_default();
                 self.defer(job, Reason { code: "unanswered".to_owned(), detail }, recipients).await
             }
             Ok(false) => uncertain("There is no copy among what was sent.").await,
             Err(_) => uncertain("The mailbox where a copy would lie could not be looked into.").await,
-        }
-    }
-
-    async fn keeps_copies(&self, account: &Account) -> Result<bool, Fault> {
-        match &account.saves_sent {
-            SavesSent::Said(said) => Ok(*said),
-            SavesSent::Seen(pair) => Ok(self.habits.keeps_copies(pair).await?),
         }
     }
 
@@ -209,16 +192,7 @@ impl Sender {
             Some(mailbox) => self.connection(user, mailbox, Kind::Imap).await?.map(|(server, _)| server),
             None => None,
         };
-        let saves_sent = settings
-            .saves_sent
-            .map_or_else(|| SavesSent::Seen(self.pair(id, &server, mailbox.as_ref())), SavesSent::Said);
-        Ok(Some(Account { server, mailbox, saves_sent }))
-    }
-
-    fn pair(&self, connection_id: ConnectionId, server: &Server, mailbox: Option<&Server>) -> Pair {
-        let accounts = [Some(server), mailbox]
-            .map(|one| one.map(|one| (&one.host, one.port, one.login.as_ref().map(|login| &login.username))));
-        Pair { connection_id, servers: self.deps.store.vault().hash(SERVERS, format!("{accounts:?}").as_bytes()) }
+        Ok(Some(Account { server, mailbox, saves_sent: settings.saves_sent }))
     }
 
     async fn connection(

@@ -23,10 +23,7 @@ use orbit_platform::shutdown::Shutdown;
 use uuid::Uuid;
 
 use super::{
-    GRACE, POLL, Sender,
-    attempt::SavesSent,
-    habits::Pair,
-    message,
+    GRACE, POLL, Sender, message,
     owed::{Copy, LEASE},
     sent,
 };
@@ -93,10 +90,6 @@ enum End {
     Settled(&'static str),
     /// Nobody knows yet whether one is owed: it is being sent.
     NotYet(DateTime<Utc>),
-}
-
-fn laid(is_new: bool) -> End {
-    End::Settled(if is_new { "laid" } else { "there" })
 }
 
 /// Lays what is owed until `shutdown`.
@@ -179,11 +172,10 @@ impl Sender {
 
     async fn lay_in_time(&self, copy: &Copy) -> Result<End, Fault> {
         let time = LEASE.saturating_sub(MARGIN);
-        tokio::time::timeout(time, self.lay(copy)).await.unwrap_or(Err(Fault::TooLong))
+        tokio::time::timeout(time, self.lay(copy.submission_id)).await.unwrap_or(Err(Fault::TooLong))
     }
 
-    async fn lay(&self, copy: &Copy) -> Result<End, Fault> {
-        let id = copy.submission_id;
+    async fn lay(&self, id: Uuid) -> Result<End, Fault> {
         let Some(found) = self.deps.store.load::<Submission>(id).await? else { return Ok(End::Settled("unsent")) };
         let Some((sheet, standing)) = found.state.wanted() else { return Ok(End::Settled("unsent")) };
         if !sheet.results.iter().any(|result| result.accepted) {
@@ -201,21 +193,21 @@ impl Sender {
         let sent_at = if let Standing::Sent { sent_at } = standing { *sent_at } else { self.now() };
         let message = self.write(found.user_id, sheet).await?;
         let email_id = self.take_in(found.user_id, id, &message, sent_at).await?;
-        self.lay_there(copy, email_id, sheet, (&message, sent_at), found.user_id).await
+        self.lay_there(found.user_id, email_id, sheet, &message, sent_at).await
     }
 
     /// Lays the copy into the mailbox, where there is one and its server does not do so itself.
     async fn lay_there(
         &self,
-        copy: &Copy,
+        user: UserId,
         email_id: Uuid,
         sheet: &Sheet,
-        (message, sent_at): (&[u8], DateTime<Utc>),
-        user: UserId,
+        message: &[u8],
+        sent_at: DateTime<Utc>,
     ) -> Result<End, Fault> {
         let account = sheet.content.connection_id.unwrap_or(ConnectionId(Uuid::nil()));
         let account = self.account(user, account).await.map_err(Fault::Account)?;
-        let account = account.filter(|account| account.saves_sent != SavesSent::Said(true));
+        let account = account.filter(|account| account.saves_sent != Some(true));
         let Some((mailbox, saves_sent)) = account.and_then(|it| Some((it.mailbox?, it.saves_sent))) else {
             return Ok(End::Settled("not_ours"));
         };
@@ -223,24 +215,12 @@ impl Sender {
         if email.is_some_and(|email| matches!(email.state, email::State::Deleted { .. })) {
             return Ok(End::Settled("deleted"));
         }
-        let SavesSent::Seen(pair) = saves_sent else {
-            return Ok(laid(sent::keep(&mailbox, &sheet.message_id, sent_at, message).await?));
-        };
-        // A server that keeps copies by itself may need a moment.
-        tokio::time::sleep(self.pace.look_after / 4).await;
+        if saves_sent.is_none() {
+            // A server that keeps copies by itself, and was not known to, may need a moment.
+            tokio::time::sleep(self.pace.look_after / 4).await;
+        }
         let is_new = sent::keep(&mailbox, &sheet.message_id, sent_at, message).await?;
-        // One that is there may be ours, of an earlier try.
-        if is_new || (copy.is_new() && sheet.attempts == 1) {
-            self.note_habit(&pair, copy.submission_id, !is_new).await;
-        }
-        Ok(laid(is_new))
-    }
-
-    /// Notes whether the server laid the copy itself. It is there in any case, so the next message may tell.
-    async fn note_habit(&self, pair: &Pair, submission: Uuid, keeps_copies: bool) {
-        if let Err(fault) = self.habits.saw(pair, submission, keeps_copies, self.now()).await {
-            tracing::warn!(error = &fault as &dyn std::error::Error, "what a server does with copies was not noted");
-        }
+        Ok(End::Settled(if is_new { "laid" } else { "there" }))
     }
 
     /// The message becomes an e-mail of its sender's, unless it is one.

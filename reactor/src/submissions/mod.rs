@@ -5,11 +5,10 @@
 //! is looked for among what was sent. If it is not there and the server is not known to keep copies, the user decides:
 //! nothing is sent twice by us. In reading order: `attempt` · `message` · `copies` (what was sent becomes an e-mail and lies
 //! among what was sent, however long that takes) · `owed` (which of that is still to be done) · `sent` (the mailbox where
-//! copies lie) · `habits` (which servers lay them there by themselves).
+//! copies lie).
 
 mod attempt;
 mod copies;
-mod habits;
 mod message;
 mod owed;
 mod results;
@@ -34,7 +33,7 @@ use orbit_platform::{ids, shutdown::Shutdown};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-use self::{habits::Habits, owed::Owed};
+use self::owed::Owed;
 use crate::{
     app::Deps,
     ingest::{Again, Cause, Ingest},
@@ -104,7 +103,6 @@ struct Sender {
     /// By what the book knows who lays a copy.
     worker: Uuid,
     owed: Owed,
-    habits: Habits,
     /// A copy is due.
     due: Notify,
     /// Accounts that a message goes through just now: one at a time, as servers like it.
@@ -118,7 +116,6 @@ pub fn start(deps: Deps, pace: Pace, shutdown: &Shutdown) {
         ingest: Ingest::new(deps.store.clone(), deps.blobs.clone()),
         worker: ids::new_event_id(),
         owed: Owed::new(deps.store.log().pool().clone()),
-        habits: Habits::new(deps.store.log().pool().clone()),
         due: Notify::new(),
         busy: Mutex::default(),
         deps,

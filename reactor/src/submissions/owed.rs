@@ -31,15 +31,6 @@ pub(super) struct Copy {
     pub since: DateTime<Utc>,
     /// How often laying it failed.
     pub attempts: i32,
-    /// Whether somebody had it before and died, who may have laid it.
-    pub was_taken: bool,
-}
-
-impl Copy {
-    /// Whether nobody can have laid it yet.
-    pub fn is_new(&self) -> bool {
-        self.asked == 1 && self.attempts == 0 && !self.was_taken
-    }
 }
 
 impl Owed {
@@ -85,12 +76,12 @@ impl Owed {
         // Without the locks two workers would lay the same copy; whoever skips one looks again soon.
         sqlx::query_as!(
             Copy,
-            r#"UPDATE work.mail_copies SET worker = $1, alive_until = $3
+            "UPDATE work.mail_copies SET worker = $1, alive_until = $3
              WHERE submission_id IN (
                  SELECT submission_id FROM work.mail_copies
                  WHERE next_try_at <= $2 AND (worker IS NULL OR alive_until < $2)
                  ORDER BY next_try_at, submission_id LIMIT $4 FOR UPDATE SKIP LOCKED)
-             RETURNING submission_id, asked, since, attempts, old.worker IS NOT NULL AS "was_taken!""#,
+             RETURNING submission_id, asked, since, attempts",
             worker,
             now,
             now + LEASE,

@@ -148,9 +148,6 @@ async fn accounts(connection: &mut PgConnection, store: &EventStore, facts: &[En
             account_is_gone(connection, account).await?;
         }
         sqlx::query!("DELETE FROM work.mail_copies WHERE user_id = ANY($1)", &erased).execute(&mut *connection).await?;
-        sqlx::query!("DELETE FROM work.mail_senders WHERE user_id = ANY($1)", &erased)
-            .execute(&mut *connection)
-            .await?;
     }
     Ok(())
 }
@@ -188,7 +185,6 @@ async fn account_is_gone(connection: &mut PgConnection, id: Uuid) -> sqlx::Resul
         "DELETE FROM work.mail_uids WHERE connection_id = $1",
         "DELETE FROM work.mail_missing WHERE connection_id = $1",
         "DELETE FROM work.mail_outbound WHERE connection_id = $1",
-        "DELETE FROM work.mail_senders WHERE connection_id = $1",
     ] {
         sqlx::query(table).bind(id).execute(&mut *connection).await?;
     }

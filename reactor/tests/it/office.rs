@@ -273,12 +273,6 @@ impl Office {
         }
     }
 
-    /// Whether the server was seen to keep copies by itself; `None` if nothing was seen.
-    pub async fn seen(&self) -> Option<bool> {
-        let sql = "SELECT keeps_copies FROM work.mail_senders WHERE connection_id = $1";
-        sqlx::query_scalar(sql).bind(self.account.0).fetch_optional(self.world.database.pool()).await.unwrap()
-    }
-
     /// A connection to the mailbox that no gate is before.
     pub async fn mailbox(&self) -> Client {
         Client::connect(&server(self.imap.port)).await.unwrap()

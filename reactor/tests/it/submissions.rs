@@ -5,17 +5,11 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use orbit_domain::{
     emails::{Attachment, Submission, submission},
-    users::{
-        Connection,
-        connection::{self, MailEdit},
-    },
+    users::{Connection, connection},
 };
-use orbit_testing::{eventually, peers};
+use orbit_testing::eventually;
 
-use crate::{
-    office::{Mailbox, Office, Setup},
-    world::SOON,
-};
+use crate::{office::Office, world::SOON};
 
 #[tokio::test]
 async fn every_failure_of_a_server_ends_with_exactly_one_copy_or_none() {
@@ -119,30 +113,6 @@ async fn without_an_answer_and_a_server_that_keeps_copies_nothing_is_sent_twice(
         office.ends(next, "sent").await;
         assert_eq!(office.copies(local), copies, "{local}");
     }
-    office.life.finish(SOON).await.unwrap();
-}
-
-#[tokio::test]
-async fn a_server_that_was_seen_to_keep_copies_is_believed_when_it_kept_none() {
-    let setup = Setup { mailbox: Mailbox::Dovecot, keeps: true, saves_sent: None };
-    let Some(office) = Office::with(setup).await else { return };
-    office.reactor(&office.life);
-    let id = office.submit(&["lostafterdot"]).await;
-    office.ends(id, "uncertain").await;
-    assert_eq!((office.copies("lostafterdot"), office.seen().await), (0, None), "nothing was seen yet");
-    let id = office.submit(&["bob"]).await;
-    office.ends(id, "sent").await;
-    eventually(SOON, || async { office.seen().await == Some(true) }).await;
-    let id = office.submit(&["lostafterdot-1"]).await;
-    office.ends(id, "sent").await;
-    assert_eq!((office.copies("lostafterdot-1"), office.kept().await), (1, 2));
-    // The same account by another name is another one.
-    let (endpoint, secret) = (Some("127.0.0.1"), Some(Some(peers::PASSWORD)));
-    let edit = connection::Edit::parse(None, endpoint, None, None, secret, MailEdit::default()).unwrap();
-    office.decide::<Connection>(office.account.0, connection::Command::ChangeSettings(Box::new(edit))).await;
-    let id = office.submit(&["lostafterdot-2"]).await;
-    office.ends(id, "uncertain").await;
-    assert_eq!(office.copies("lostafterdot-2"), 0);
     office.life.finish(SOON).await.unwrap();
 }
 

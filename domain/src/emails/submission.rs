@@ -29,6 +29,8 @@ pub const MESSAGE_ID: &str = "submissions.message_id";
 
 /// How often a message is tried: over about two days, see [`retry_after`].
 pub const ATTEMPTS: u8 = 20;
+/// Why a message is tried again of whose end the server said nothing, though it keeps copies and there is none.
+pub const UNANSWERED: &str = "unanswered";
 /// Most reports about one message that are recorded.
 pub const BOUNCES: usize = 100;
 
@@ -186,7 +188,8 @@ pub enum Command {
         /// When it is lost, if nothing was heard of it.
         lease_until: DateTime<Utc>,
     },
-    /// It could not be sent yet. Tried often enough, that is the end of it.
+    /// It could not be sent yet. Tried often enough, that is the end of it. That it was [`UNANSWERED`] is believed once: whoever
+    /// is not answered again may have sent it twice already, and nobody knows.
     Defer {
         /// Which try.
         attempt: u32,
@@ -295,6 +298,7 @@ impl Aggregate for Submission {
             }),
             Event::Deferred(deferred) => state.next(|sheet, _| {
                 sheet.results.clone_from(&deferred.recipients);
+                sheet.unanswered |= deferred.code == UNANSWERED;
                 let reason = Reason { code: deferred.code.clone(), detail: deferred.detail.clone() };
                 Standing::Deferred { until: deferred.until, reason }
             }),

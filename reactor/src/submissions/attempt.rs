@@ -9,8 +9,8 @@ use orbit_adapters::{
 };
 use orbit_domain::{
     emails::{
-        Submission,
-        submission::{Command, Reason, Sheet, Standing},
+        Submission, email,
+        submission::{Command, Reason, Sheet, Standing, UNANSWERED},
     },
     users::Connection,
 };
@@ -33,6 +33,16 @@ struct Job {
     user: UserId,
     attempt: u32,
     sheet: Sheet,
+}
+
+/// Whether a message arrived of whose end nothing was heard.
+enum Arrival {
+    /// There is a copy.
+    Certain,
+    /// There is none, where one would lie.
+    Unlikely,
+    /// That cannot be known: why, as a sentence.
+    Unknown(&'static str),
 }
 
 /// The account that a message goes through, and where copies lie.
@@ -93,14 +103,61 @@ impl Sender {
         };
         let to: Vec<String> = job.sheet.outstanding().into_iter().map(str::to_owned).collect();
         let envelope = Envelope { from: &job.sheet.from.email, to: &to };
-        let time = self.pace.lease.saturating_sub(MARGIN);
-        let sending = tokio::time::timeout(time, send(&account.server, &envelope, &message));
-        let delivery = sending.await.unwrap_or_else(|_| Delivery {
-            recipients: vec![],
+        if job.sheet.unanswered && self.is_over(job, &account).await? {
+            return Ok(());
+        }
+        // By the clock on the wall, as the lease: once that is over, others look what became of it.
+        let time = (lease_until - self.now()).to_std().unwrap_or_default().saturating_sub(MARGIN);
+        let outcome = |outcome| Delivery { recipients: vec![], outcome };
+        let delivery = if time.is_zero() {
+            outcome(Outcome::NotSent(net::Fault::Timeout))
+        } else {
+            let sending = tokio::time::timeout(time, send(&account.server, &envelope, &message));
             // How far it came is not known any more.
-            outcome: Outcome::Unknown(net::Fault::Timeout),
-        });
+            sending.await.unwrap_or_else(|_| outcome(Outcome::Unknown(net::Fault::Timeout)))
+        };
         self.conclude(job, &account, &delivery).await
+    }
+
+    /// Whether a message that was not answered is not to leave again: looks once more, since its copy may have come late.
+    async fn is_over(&self, job: &Job, account: &Account) -> Result<bool, Fault> {
+        match self.has_arrived(job, account.mailbox.as_ref()).await? {
+            Arrival::Unlikely => return Ok(false),
+            Arrival::Certain => self.arrived(job).await?,
+            Arrival::Unknown(why) => self.uncertain(job, why).await?,
+        }
+        Ok(true)
+    }
+
+    /// A copy tells that the server took it for all whom it was shown to.
+    async fn arrived(&self, job: &Job) -> Result<(), Fault> {
+        self.sent(job, vec![], true).await?;
+        self.lay_soon(job.id).await;
+        Ok(())
+    }
+
+    /// Whether a message of whose end nothing was heard has arrived.
+    async fn has_arrived(&self, job: &Job, mailbox: Option<&Server>) -> Result<Arrival, Fault> {
+        let own = job.sheet.from.email.to_lowercase();
+        let to_itself = job.sheet.recipients().iter().any(|email| email.to_lowercase() == own);
+        let pace = (self.pace.looks, self.pace.look_after);
+        let looked = match mailbox {
+            Some(mailbox) => Some(sent::look(mailbox, &job.sheet.message_id, to_itself, pace).await),
+            None => None,
+        };
+        if let Some(Ok(true)) = looked {
+            return Ok(Arrival::Certain);
+        }
+        // It may have been moved or deleted meanwhile. Then it came in as an e-mail first, whose claim stays.
+        let key = email::Key::MessageId(job.sheet.message_id.clone());
+        if self.deps.store.holder(&email::message_claim(job.user, &key)).await?.is_some() {
+            return Ok(Arrival::Certain);
+        }
+        Ok(match looked {
+            Some(Ok(_)) => Arrival::Unlikely,
+            Some(Err(_)) => Arrival::Unknown("The mailbox where a copy would lie could not be looked into."),
+            None => Arrival::Unknown("There is no mailbox to look for a copy in."),
+        })
     }
 
     async fn conclude(&self, job: &Job, account: &Account, delivery: &Delivery) -> Result<(), Fault> {
@@ -127,38 +184,28 @@ impl Sender {
 
     /// Nobody answered after the end of the message: looks whether it is among what was sent.
     async fn resolve(&self, job: &Job, account: Option<&Account>, attempt: Option<&Delivery>) -> Result<(), Fault> {
-        let uncertain = |why: &str| {
-            let detail = format!("The server may have taken the message, but did not say so. {why}");
-            self.end(job, "uncertain", Command::Uncertain { attempt: job.attempt, detail })
-        };
         // A copy of an earlier attempt, which went to others, would tell nothing of this one.
-        let was_sent_before = job.sheet.results.iter().any(|result| result.accepted);
-        let Some((account, mailbox)) = account.and_then(|account| Some((account, account.mailbox.as_ref()?))) else {
-            return uncertain("There is no mailbox to look for a copy in.").await;
-        };
-        if was_sent_before {
-            return uncertain("Some have got it before, so a copy among what was sent tells nothing.").await;
+        if job.sheet.results.iter().any(|result| result.accepted) {
+            return self.uncertain(job, "Some have got it before, so a copy among what was sent tells nothing.").await;
         }
-        let own = job.sheet.from.email.to_lowercase();
-        let to_itself = job.sheet.recipients().iter().any(|email| email.to_lowercase() == own);
-        let pace = (self.pace.looks, self.pace.look_after);
-        match sent::look(mailbox, &job.sheet.message_id, to_itself, pace).await {
-            Ok(true) => {
-                if let Some(delivery) = attempt {
-                    return self.settle(job, delivery, true).await;
-                }
-                self.sent(job, vec![], true).await?;
-                self.lay_soon(job.id).await;
-                Ok(())
-            }
-            Ok(false) if account.saves_sent == Some(true) => {
+        match self.has_arrived(job, account.and_then(|account| account.mailbox.as_ref())).await? {
+            Arrival::Certain => match attempt {
+                Some(delivery) => self.settle(job, delivery, true).await,
+                None => self.arrived(job).await,
+            },
+            Arrival::Unlikely if account.is_some_and(|account| account.saves_sent == Some(true)) => {
                 let detail = "The server did not answer, and there is no copy among what was sent.".to_owned();
                 let recipients = attempt.map(|delivery| results::finals(delivery, false)).unwrap_or_default();
-                self.defer(job, Reason { code: "unanswered".to_owned(), detail }, recipients).await
+                self.defer(job, Reason { code: UNANSWERED.to_owned(), detail }, recipients).await
             }
-            Ok(false) => uncertain("There is no copy among what was sent.").await,
-            Err(_) => uncertain("The mailbox where a copy would lie could not be looked into.").await,
+            Arrival::Unlikely => self.uncertain(job, "There is no copy among what was sent.").await,
+            Arrival::Unknown(why) => self.uncertain(job, why).await,
         }
+    }
+
+    async fn uncertain(&self, job: &Job, why: &str) -> Result<(), Fault> {
+        let detail = format!("The server may have taken the message, but did not say so. {why}");
+        self.end(job, "uncertain", Command::Uncertain { attempt: job.attempt, detail }).await
     }
 
     /// After how long an attempt of which nothing is heard is given up for lost.

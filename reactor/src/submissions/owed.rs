@@ -39,7 +39,7 @@ impl Owed {
     }
 
     /// A message is about to be sent: should that succeed, a copy is owed. Nobody looks before `until`, unless
-    /// [it is said](Self::is_due) that it did.
+    /// [it is said](Self::is_due) that it did, maybe by somebody who was faster.
     pub async fn owe(
         &self,
         submission: Uuid,
@@ -50,7 +50,8 @@ impl Owed {
         sqlx::query!(
             "INSERT INTO work.mail_copies AS c (submission_id, user_id, since, next_try_at) VALUES ($1, $2, $3, $4)
              ON CONFLICT (submission_id) DO UPDATE
-                 SET asked = c.asked + 1, since = excluded.since, next_try_at = excluded.next_try_at, attempts = 0",
+                 SET asked = c.asked + 1, since = excluded.since, attempts = 0,
+                     next_try_at = least(c.next_try_at, excluded.next_try_at)",
             submission,
             user.0,
             now,

@@ -36,8 +36,10 @@ async fn look_once(server: &Server, message_id: &str, inbox_too: bool) -> Result
     let mut client = Client::connect(server).await?;
     let folders = client.list().await?;
     let inbox = folders.iter().find(|folder| inbox_too && folder.is_inbox());
+    // Where there is no folder, that there is no copy in it says nothing.
+    let sent = find(&folders).ok_or_else(|| Fault::Select("there is none for what was sent".to_owned()))?;
     let mut found = false;
-    for folder in find(&folders).into_iter().chain(inbox) {
+    for folder in std::iter::once(sent).chain(inbox) {
         client.select(&folder.path, None).await?;
         found = found || !client.find_message(message_id).await?.is_empty();
     }

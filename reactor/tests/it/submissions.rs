@@ -4,12 +4,19 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use orbit_domain::{
-    emails::{Attachment, Submission, submission},
+    emails::{
+        Attachment, Submission,
+        email::{Key, message_claim},
+        submission,
+    },
     users::{Connection, connection},
 };
 use orbit_testing::eventually;
 
-use crate::{office::Office, world::SOON};
+use crate::{
+    office::{Office, message_id},
+    world::SOON,
+};
 
 #[tokio::test]
 async fn every_failure_of_a_server_ends_with_exactly_one_copy_or_none() {
@@ -93,6 +100,51 @@ async fn without_an_answer_a_copy_among_what_was_sent_tells_that_it_arrived() {
     let id = office.submit(&["lostafterdot-1"]).await;
     office.ends(id, "sent").await;
     assert_eq!((office.copies("lostafterdot-1"), office.kept().await), (1, 2));
+    office.life.finish(SOON).await.unwrap();
+}
+
+#[tokio::test]
+async fn whom_a_server_does_not_answer_twice_decides_what_becomes_of_the_message() {
+    let Some(office) = Office::new(Some(true)).await else { return };
+    office.reactor(&office.life);
+    let id = office.submit(&["lostafterdot"]).await;
+    let sheet = office.ends(id, "uncertain").await;
+    assert_eq!((sheet.attempts, office.copies("lostafterdot")), (2, 0));
+    office.life.finish(SOON).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_copy_that_comes_late_keeps_its_message_from_being_sent_again() {
+    let Some(office) = Office::new(Some(true)).await else { return };
+    office.reactor(&office.life);
+    // The next time it would be taken.
+    let id = office.submit(&["lostafterdot-1"]).await;
+    eventually(SOON, || async { office.find(id).await.1.name() == "deferred" }).await;
+    office.keep(id).await;
+    let sheet = office.ends(id, "sent").await;
+    assert_eq!((sheet.attempts, office.copies("lostafterdot-1"), office.kept().await), (2, 0, 1));
+    office.life.finish(SOON).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_came_in_as_an_email_has_arrived_wherever_its_copy_is_now() {
+    let Some(office) = Office::new(Some(true)).await else { return };
+    // Its process died after the server took it and kept a copy, which came in and was thrown away there.
+    let id = office.submit(&["bob"]).await;
+    let lease_until = office.world.clock.now() + TimeDelta::minutes(12);
+    office.decide::<Submission>(id, submission::Command::Begin { attempt: 1, lease_until }).await;
+    office.keep(id).await;
+    office.sync(&office.life);
+    let claim = message_claim(office.user, &Key::MessageId(message_id(id)));
+    eventually(SOON, || async { office.store.holder(&claim).await.unwrap() }).await;
+    let mut there = office.mailbox().await;
+    there.select(b"Sent", None).await.unwrap();
+    let copy = there.find_message(&message_id(id)).await.unwrap();
+    there.delete(&copy).await.unwrap();
+    office.world.clock.set(lease_until);
+    office.reactor(&office.life);
+    let sheet = office.ends(id, "sent").await;
+    assert_eq!((sheet.attempts, office.copies("bob")), (1, 0));
     office.life.finish(SOON).await.unwrap();
 }
 

@@ -78,7 +78,8 @@ pub struct Connect {
     #[serde(default)]
     #[schema(value_type = Option<Uuid>)]
     pub(super) imap_connection_id: Field<String>,
-    /// For SMTP: whether the server itself keeps a copy of what is sent through it; found out, if absent.
+    /// For SMTP: whether the server itself keeps a copy of what is sent through it. If absent, a copy is looked for before one
+    /// is laid there.
     #[serde(default)]
     #[schema(value_type = Option<bool>)]
     pub(super) saves_sent: Field<bool>,
@@ -128,7 +129,7 @@ pub struct EditConnection {
     #[serde(default)]
     #[schema(value_type = Option<Uuid>)]
     imap_connection_id: Field<String>,
-    /// Whether the server itself keeps a copy of what is sent through it; `null` to find out.
+    /// Whether the server itself keeps a copy of what is sent through it; `null` if that is not known.
     #[serde(default)]
     #[schema(value_type = Option<bool>)]
     saves_sent: Field<bool>,

@@ -158,7 +158,7 @@ pub struct WrittenConnection {
     /// For SMTP: the IMAP connection in whose mailbox lies what was sent.
     #[schema(value_type = Option<Uuid>)]
     pub imap_connection_id: Option<ConnectionId>,
-    /// For SMTP: whether the server itself keeps a copy of what is sent through it; found out, if `null`.
+    /// For SMTP: whether the server itself keeps a copy of what is sent through it; not known, if `null`.
     pub saves_sent: Option<bool>,
     /// When it was connected.
     pub created_at: DateTime<Utc>,

@@ -11,7 +11,7 @@ use orbit_events::{
     },
 };
 
-use super::{ATTEMPTS, BOUNCES, Command, Reason, Rejection, SCHEDULE_DAYS, Sheet, Standing, State, Submit};
+use super::{ATTEMPTS, BOUNCES, Command, Reason, Rejection, SCHEDULE_DAYS, Sheet, Standing, State, Submit, UNANSWERED};
 use crate::{Context, emails::values::cut, values::author};
 
 /// Most characters of what a server said.
@@ -139,6 +139,9 @@ fn of_try(sheet: &Sheet, attempt: u32) -> Result<&Sheet, Rejection> {
 }
 
 fn deferral(sheet: &Sheet, reason: &Reason, recipients: Vec<Recipient>, now: DateTime<Utc>) -> Event {
+    if sheet.unanswered && reason.code == UNANSWERED {
+        return Uncertain { detail: cut(&reason.detail, DETAIL) }.into();
+    }
     let results = sheet.with_results(&told(recipients));
     let is_decided = Sheet { results: results.clone(), ..sheet.clone() }.outstanding().is_empty();
     if is_decided || sheet.tried >= u32::from(sheet.attempts_at_most) {

@@ -35,6 +35,8 @@ pub struct Sheet {
     pub attempts: u32,
     /// How often it was tried since the user last said so.
     pub tried: u32,
+    /// Whether a try went [unanswered](super::UNANSWERED) since the user last decided about one that had ended.
+    pub unanswered: bool,
     /// What the server said for good, for each recipient.
     pub results: Vec<Recipient>,
     /// Reports about it.
@@ -58,6 +60,7 @@ impl Sheet {
             created_by: submitted.created_by,
             attempts: 0,
             tried: 0,
+            unanswered: false,
             results: vec![],
             bounces: BTreeSet::new(),
             bounced: false,
@@ -102,6 +105,7 @@ impl Sheet {
     pub(super) fn hold(&mut self, failed: bool, chosen: Option<DateTime<Utc>>) {
         self.tried = 0;
         if failed {
+            self.unanswered = false;
             self.results.retain(|result| result.accepted);
         }
         // What has left bears a date already, and a second try must not differ from the first.

@@ -71,7 +71,7 @@ pub struct Submission {
     pub bcc: Vec<Address>,
     /// One line.
     pub subject: String,
-    /// How far it is. `uncertain`: the server took it and did not say whether; nothing is sent twice without being
+    /// How far it is. `uncertain`: the server may have taken it and did not say so; it is not sent again without being
     /// asked.
     #[schema(value_type = Status)]
     pub status: String,

@@ -56,7 +56,7 @@ pub struct Connection {
     pub display_name: Option<String>,
     /// For SMTP: the IMAP connection in whose mailbox lies what was sent.
     pub imap_connection_id: Option<Uuid>,
-    /// For SMTP: whether the server itself keeps a copy of what is sent through it; found out, if null.
+    /// For SMTP: whether the server itself keeps a copy of what is sent through it; not known, if null.
     pub saves_sent: Option<bool>,
     /// How its synchronisation fares.
     pub sync: Sync,

@@ -128,6 +128,23 @@ fn what_was_tried_often_enough_is_given_up() {
 }
 
 #[test]
+fn that_a_message_was_not_answered_is_believed_once() {
+    let unanswered = || Reason { code: UNANSWERED.into(), detail: "Cut.".into() };
+    let again = |attempt| Command::Defer { attempt, reason: unanswered(), recipients: vec![] };
+    let Reason { code, detail } = unanswered();
+    let once =
+        || Event::from(Deferred { until: later(60), code: code.clone(), detail: detail.clone(), recipients: vec![] });
+    under_way([]).when(again(1)).then([once()]);
+    under_way([once(), attempted(2)]).when(again(2)).then([uncertain()]);
+    // Whatever is said of the tries between, and if it is only to be sent at another time.
+    let between = [once(), attempted(2), deferred(later(60), vec![]), held(3_600, true), attempted(3)];
+    under_way(between).when(again(3)).then([uncertain()]);
+    // Until the user decides.
+    let decided = [once(), attempted(2), uncertain(), held(5, false), attempted(3)];
+    under_way(decided).when(again(3)).then([once()]);
+}
+
+#[test]
 fn what_failed_is_tried_anew_for_all_who_have_not_got_it() {
     let both = || vec![refused("ada@example.org"), refused("b@example.org")];
     let state = under_way([failed(both())])

@@ -188,8 +188,8 @@ pub enum Command {
         /// When it is lost, if nothing was heard of it.
         lease_until: DateTime<Utc>,
     },
-    /// It could not be sent yet. Tried often enough, that is the end of it. That it was [`UNANSWERED`] is believed once: whoever
-    /// is not answered again may have sent it twice already, and nobody knows.
+    /// It could not be sent yet. Tried often enough, that is the end of it. That it was [`UNANSWERED`] is believed once, and is
+    /// remembered: whatever else ends it then, nobody knows whether the server took it.
     Defer {
         /// Which try.
         attempt: u32,
@@ -288,6 +288,8 @@ impl Aggregate for Submission {
                 State::Wanted { sheet: Box::new(Sheet::of(submitted)), standing }
             }
             Event::Held(Held { until, scheduled }) => state.next(|sheet, before| {
+                // Who wants to have it tried again although nobody knows has decided.
+                sheet.unanswered &= !matches!(before, Standing::Uncertain { .. });
                 sheet.hold(before.has_failed(), scheduled.then_some(*until));
                 Standing::Held { until: *until, scheduled: *scheduled }
             }),
@@ -299,6 +301,8 @@ impl Aggregate for Submission {
             Event::Deferred(deferred) => state.next(|sheet, _| {
                 sheet.results.clone_from(&deferred.recipients);
                 sheet.unanswered |= deferred.code == UNANSWERED;
+                // A later try was answered, and who has got it is known.
+                sheet.unanswered &= !sheet.has_arrived();
                 let reason = Reason { code: deferred.code.clone(), detail: deferred.detail.clone() };
                 Standing::Deferred { until: deferred.until, reason }
             }),

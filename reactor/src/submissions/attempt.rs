@@ -26,6 +26,8 @@ use crate::servers;
 
 /// How long before its lease ends sending is given up: what is recorded after it could come too late.
 const MARGIN: Duration = Duration::from_mins(1);
+/// How long a copy is looked for at most, however slow its server is.
+const LOOKING: Duration = Duration::from_mins(5);
 
 /// Whose message it is, which try of it this is, and what was known of it before.
 struct Job {
@@ -39,7 +41,7 @@ struct Job {
 enum Arrival {
     /// There is a copy.
     Certain,
-    /// There is none, where one would lie.
+    /// There is none, and the server keeps one of what it takes.
     Unlikely,
     /// That cannot be known: why, as a sentence.
     Unknown(&'static str),
@@ -72,7 +74,13 @@ impl Sender {
         // Before anything leaves: whatever ends this process then, the copy is not forgotten.
         self.owed.owe(id, job.user, now, now + self.lease()).await?;
         match standing {
-            Standing::Held { .. } | Standing::Deferred { .. } => self.begin(&job, account).await,
+            Standing::Held { .. } | Standing::Deferred { .. } => {
+                let account = self.account(job.user, account).await?;
+                // Before the try begins, since it takes minutes. The copy of an earlier one may have come late.
+                let arrival =
+                    if job.sheet.unanswered { Some(self.has_arrived(&job, account.as_ref()).await?) } else { None };
+                self.begin(&job, account.as_ref(), arrival).await
+            }
             Standing::Attempting { .. } => {
                 let account = self.account(job.user, account).await?;
                 self.resolve(&job, account.as_ref(), None).await
@@ -83,12 +91,18 @@ impl Sender {
         }
     }
 
-    async fn begin(&self, job: &Job, account: ConnectionId) -> Result<(), Fault> {
+    /// Tries it, unless it turns out that an earlier try may have reached somebody.
+    async fn begin(&self, job: &Job, account: Option<&Account>, before: Option<Arrival>) -> Result<(), Fault> {
         // Before the server hears of it: whoever does not get this recorded does not send.
         let (attempt, lease_until) = (job.attempt, self.now() + self.lease());
         self.record(job.user, job.id, Command::Begin { attempt, lease_until }).await?;
         metrics::counter!("orbit_submission_attempts_total").increment(1);
-        let Some(account) = self.account(job.user, account).await? else {
+        match before {
+            None | Some(Arrival::Unlikely) => {}
+            Some(Arrival::Certain) => return self.arrived(job).await,
+            Some(Arrival::Unknown(why)) => return self.uncertain(job, why).await,
+        }
+        let Some(account) = account else {
             let detail = "The account that it was to be sent through is not connected any more.".to_owned();
             return self.fail(job, Reason { code: "connection_gone".to_owned(), detail }, vec![]).await;
         };
@@ -103,11 +117,9 @@ impl Sender {
         };
         let to: Vec<String> = job.sheet.outstanding().into_iter().map(str::to_owned).collect();
         let envelope = Envelope { from: &job.sheet.from.email, to: &to };
-        if job.sheet.unanswered && self.is_over(job, &account).await? {
-            return Ok(());
-        }
         // By the clock on the wall, as the lease: once that is over, others look what became of it.
-        let time = (lease_until - self.now()).to_std().unwrap_or_default().saturating_sub(MARGIN);
+        let left = (lease_until - self.now()).to_std().unwrap_or_default();
+        let time = left.min(self.pace.lease).saturating_sub(MARGIN);
         let outcome = |outcome| Delivery { recipients: vec![], outcome };
         let delivery = if time.is_zero() {
             outcome(Outcome::NotSent(net::Fault::Timeout))
@@ -116,17 +128,7 @@ impl Sender {
             // How far it came is not known any more.
             sending.await.unwrap_or_else(|_| outcome(Outcome::Unknown(net::Fault::Timeout)))
         };
-        self.conclude(job, &account, &delivery).await
-    }
-
-    /// Whether a message that was not answered is not to leave again: looks once more, since its copy may have come late.
-    async fn is_over(&self, job: &Job, account: &Account) -> Result<bool, Fault> {
-        match self.has_arrived(job, account.mailbox.as_ref()).await? {
-            Arrival::Unlikely => return Ok(false),
-            Arrival::Certain => self.arrived(job).await?,
-            Arrival::Unknown(why) => self.uncertain(job, why).await?,
-        }
-        Ok(true)
+        self.conclude(job, account, &delivery).await
     }
 
     /// A copy tells that the server took it for all whom it was shown to.
@@ -137,27 +139,33 @@ impl Sender {
     }
 
     /// Whether a message of whose end nothing was heard has arrived.
-    async fn has_arrived(&self, job: &Job, mailbox: Option<&Server>) -> Result<Arrival, Fault> {
+    async fn has_arrived(&self, job: &Job, account: Option<&Account>) -> Result<Arrival, Fault> {
+        if self.came_in(job).await? {
+            return Ok(Arrival::Certain);
+        }
         let own = job.sheet.from.email.to_lowercase();
         let to_itself = job.sheet.recipients().iter().any(|email| email.to_lowercase() == own);
         let pace = (self.pace.looks, self.pace.look_after);
-        let looked = match mailbox {
-            Some(mailbox) => Some(sent::look(mailbox, &job.sheet.message_id, to_itself, pace).await),
-            None => None,
+        let Some((account, mailbox)) = account.and_then(|account| Some((account, account.mailbox.as_ref()?))) else {
+            return Ok(Arrival::Unknown("There is no mailbox to look for a copy in."));
         };
-        if let Some(Ok(true)) = looked {
+        let look = sent::look(mailbox, &job.sheet.message_id, to_itself, pace);
+        let is_there = tokio::time::timeout(LOOKING, look).await.unwrap_or(Err(net::Fault::Timeout));
+        // What came in while that took may have been moved there since.
+        if is_there.as_ref().is_ok_and(|there| *there) || self.came_in(job).await? {
             return Ok(Arrival::Certain);
         }
-        // It may have been moved or deleted meanwhile. Then it came in as an e-mail first, whose claim stays.
-        let key = email::Key::MessageId(job.sheet.message_id.clone());
-        if self.deps.store.holder(&email::message_claim(job.user, &key)).await?.is_some() {
-            return Ok(Arrival::Certain);
-        }
-        Ok(match looked {
-            Some(Ok(_)) => Arrival::Unlikely,
-            Some(Err(_)) => Arrival::Unknown("The mailbox where a copy would lie could not be looked into."),
-            None => Arrival::Unknown("There is no mailbox to look for a copy in."),
+        Ok(match is_there {
+            Ok(_) if account.saves_sent == Some(true) => Arrival::Unlikely,
+            Ok(_) => Arrival::Unknown("There is no copy among what was sent."),
+            Err(_) => Arrival::Unknown("The mailbox where a copy would lie could not be looked into."),
         })
+    }
+
+    /// Whether a copy came in as an e-mail, whatever became of that.
+    async fn came_in(&self, job: &Job) -> Result<bool, Fault> {
+        let key = email::Key::MessageId(job.sheet.message_id.clone());
+        Ok(self.deps.store.holder(&email::message_claim(job.user, &key)).await?.is_some())
     }
 
     async fn conclude(&self, job: &Job, account: &Account, delivery: &Delivery) -> Result<(), Fault> {
@@ -185,50 +193,54 @@ impl Sender {
     /// Nobody answered after the end of the message: looks whether it is among what was sent.
     async fn resolve(&self, job: &Job, account: Option<&Account>, attempt: Option<&Delivery>) -> Result<(), Fault> {
         // A copy of an earlier attempt, which went to others, would tell nothing of this one.
-        if job.sheet.results.iter().any(|result| result.accepted) {
+        if job.sheet.has_arrived() {
             return self.uncertain(job, "Some have got it before, so a copy among what was sent tells nothing.").await;
         }
-        match self.has_arrived(job, account.and_then(|account| account.mailbox.as_ref())).await? {
+        match self.has_arrived(job, account).await? {
             Arrival::Certain => match attempt {
                 Some(delivery) => self.settle(job, delivery, true).await,
                 None => self.arrived(job).await,
             },
-            Arrival::Unlikely if account.is_some_and(|account| account.saves_sent == Some(true)) => {
+            // Nobody would know any more that these are not among those whom a late copy speaks of.
+            Arrival::Unlikely if attempt.is_some_and(|delivery| results::open(delivery, true).is_some()) => {
+                self.uncertain(job, "Some of the recipients were put off, and there is no copy among what was sent.")
+                    .await
+            }
+            Arrival::Unlikely => {
                 let detail = "The server did not answer, and there is no copy among what was sent.".to_owned();
                 let recipients = attempt.map(|delivery| results::finals(delivery, false)).unwrap_or_default();
                 self.defer(job, Reason { code: UNANSWERED.to_owned(), detail }, recipients).await
             }
-            Arrival::Unlikely => self.uncertain(job, "There is no copy among what was sent.").await,
             Arrival::Unknown(why) => self.uncertain(job, why).await,
         }
     }
 
     async fn uncertain(&self, job: &Job, why: &str) -> Result<(), Fault> {
         let detail = format!("The server may have taken the message, but did not say so. {why}");
-        self.end(job, "uncertain", Command::Uncertain { attempt: job.attempt, detail }).await
+        self.end(job, Command::Uncertain { attempt: job.attempt, detail }).await
     }
 
     /// After how long an attempt of which nothing is heard is given up for lost.
-    fn lease(&self) -> TimeDelta {
+    pub(super) fn lease(&self) -> TimeDelta {
         TimeDelta::from_std(self.pace.lease).unwrap_or(TimeDelta::MAX)
     }
 
     async fn sent(&self, job: &Job, recipients: Vec<Recipient>, found_in_sent: bool) -> Result<(), Fault> {
-        self.end(job, "sent", Command::Sent { attempt: job.attempt, recipients, found_in_sent }).await
+        self.end(job, Command::Sent { attempt: job.attempt, recipients, found_in_sent }).await
     }
 
     async fn defer(&self, job: &Job, reason: Reason, recipients: Vec<Recipient>) -> Result<(), Fault> {
-        self.end(job, "deferred", Command::Defer { attempt: job.attempt, reason, recipients }).await
+        self.end(job, Command::Defer { attempt: job.attempt, reason, recipients }).await
     }
 
     async fn fail(&self, job: &Job, reason: Reason, recipients: Vec<Recipient>) -> Result<(), Fault> {
-        self.end(job, "failed", Command::Fail { attempt: job.attempt, reason, recipients }).await
+        self.end(job, Command::Fail { attempt: job.attempt, reason, recipients }).await
     }
 
-    async fn end(&self, job: &Job, outcome: &'static str, command: Command) -> Result<(), Fault> {
-        self.record(job.user, job.id, command).await?;
-        metrics::counter!("orbit_submissions_total", "outcome" => outcome).increment(1);
+    async fn end(&self, job: &Job, command: Command) -> Result<(), Fault> {
+        let outcome = self.record(job.user, job.id, command).await?;
         tracing::info!(submission = %job.id, outcome, "an attempt to send a message has ended");
+        metrics::counter!("orbit_submissions_total", "outcome" => outcome).increment(1);
         Ok(())
     }
 

@@ -172,15 +172,20 @@ impl Sender {
 
     async fn lay_in_time(&self, copy: &Copy) -> Result<End, Fault> {
         let time = LEASE.saturating_sub(MARGIN);
-        tokio::time::timeout(time, self.lay(copy.submission_id)).await.unwrap_or(Err(Fault::TooLong))
+        tokio::time::timeout(time, self.lay(copy)).await.unwrap_or(Err(Fault::TooLong))
     }
 
-    async fn lay(&self, id: Uuid) -> Result<End, Fault> {
+    async fn lay(&self, copy: &Copy) -> Result<End, Fault> {
+        let id = copy.submission_id;
         let Some(found) = self.deps.store.load::<Submission>(id).await? else { return Ok(End::Settled("unsent")) };
         let Some((sheet, standing)) = found.state.wanted() else { return Ok(End::Settled("unsent")) };
-        if !sheet.results.iter().any(|result| result.accepted) {
+        if !sheet.has_arrived() {
             return Ok(match standing {
                 Standing::Attempting { lease_until } => End::NotYet((*lease_until).max(self.now()) + MOMENT),
+                // Whoever said that a copy is owed may be about to send it.
+                Standing::Held { .. } | Standing::Deferred { .. } if self.now() < copy.since + self.lease() => {
+                    End::NotYet(copy.since + self.lease())
+                }
                 // Whoever sends it after all says so first.
                 Standing::Held { .. }
                 | Standing::Deferred { .. }

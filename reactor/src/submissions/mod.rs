@@ -182,8 +182,8 @@ impl Sender {
         }
     }
 
-    /// Decides and records.
-    async fn record(&self, user: UserId, id: Uuid, command: Command) -> Result<(), Fault> {
+    /// Decides and records. How the message stands then.
+    async fn record(&self, user: UserId, id: Uuid, command: Command) -> Result<String, Fault> {
         let decide = |unit: Unit| {
             let command = command.clone();
             async move {
@@ -191,12 +191,12 @@ impl Sender {
                 if let Some((sheet, Standing::Sent { .. })) = decided.state.wanted() {
                     give_files_free(&unit, sheet).await?;
                 }
-                Ok(())
+                Ok(decided.state.wanted().map_or("", |(_, standing)| standing.name()).to_owned())
             }
         };
         let done: Result<_, Refused<Rejection>> =
             self.deps.store.transact(self.origin(user, id), Mode::default(), decide).await;
-        Ok(done.map(drop)?)
+        Ok(done?.answer)
     }
 
     fn origin(&self, user: UserId, id: Uuid) -> Origin {

@@ -36,16 +36,16 @@ async fn look_once(server: &Server, message_id: &str, inbox_too: bool) -> Result
     let mut client = Client::connect(server).await?;
     let folders = client.list().await?;
     let inbox = folders.iter().find(|folder| inbox_too && folder.is_inbox());
-    // Where there is no folder, that there is no copy in it says nothing.
-    let sent = find(&folders).ok_or_else(|| Fault::Select("there is none for what was sent".to_owned()))?;
+    let sent = find(&folders);
     let mut found = false;
-    for folder in std::iter::once(sent).chain(inbox) {
+    for folder in sent.into_iter().chain(inbox) {
         client.select(&folder.path, None).await?;
         found = found || !client.find_message(message_id).await?.is_empty();
     }
     // What was found out is found out.
     let _ = client.logout().await;
-    Ok(found)
+    // Where there is no folder, that there is no copy in it says nothing.
+    if found || sent.is_some() { Ok(found) } else { Err(Fault::Select("there is none for what was sent".to_owned())) }
 }
 
 /// Lays a copy there, read, unless one is there already. Whether it did.

@@ -127,6 +127,19 @@ async fn a_copy_that_comes_late_keeps_its_message_from_being_sent_again() {
 }
 
 #[tokio::test]
+async fn whoever_was_put_off_in_a_try_without_an_answer_is_not_taken_for_reached() {
+    let Some(office) = Office::new(Some(true)).await else { return };
+    office.reactor(&office.life);
+    let id = office.submit(&["lostafterdot-1", "tempfail-2"]).await;
+    let sheet = office.ends(id, "uncertain").await;
+    assert_eq!(sheet.attempts, 1, "a copy that came late would not tell that it was shown to one only");
+    office.decide::<Submission>(id, submission::Command::Retry).await;
+    office.ends(id, "sent").await;
+    assert_eq!((office.copies("lostafterdot-1"), office.copies("tempfail-2")), (1, 1));
+    office.life.finish(SOON).await.unwrap();
+}
+
+#[tokio::test]
 async fn what_came_in_as_an_email_has_arrived_wherever_its_copy_is_now() {
     let Some(office) = Office::new(Some(true)).await else { return };
     // Its process died after the server took it and kept a copy, which came in and was thrown away there.

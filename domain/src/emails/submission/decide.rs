@@ -34,8 +34,9 @@ pub(super) fn decide(state: &State, command: Command, context: &Context) -> Fact
             if let Some((_, Standing::Failed { .. })) = state.wanted() {
                 return Ok(vec![]);
             }
-            let recipients = refused(under_way(state, attempt)?, recipients, &reason);
-            Ok(vec![conclusion(recipients, &reason, context.now)])
+            let sheet = under_way(state, attempt)?;
+            let recipients = refused(sheet, recipients, &reason);
+            Ok(vec![conclusion(recipients, &reason, sheet.unanswered, context.now)])
         }
         Command::Uncertain { attempt, detail } => {
             if let Some((_, Standing::Uncertain { .. })) = state.wanted() {
@@ -139,13 +140,12 @@ fn of_try(sheet: &Sheet, attempt: u32) -> Result<&Sheet, Rejection> {
 }
 
 fn deferral(sheet: &Sheet, reason: &Reason, recipients: Vec<Recipient>, now: DateTime<Utc>) -> Event {
-    if sheet.unanswered && reason.code == UNANSWERED {
-        return Uncertain { detail: cut(&reason.detail, DETAIL) }.into();
-    }
+    let is_unanswered = reason.code == UNANSWERED;
     let results = sheet.with_results(&told(recipients));
     let is_decided = Sheet { results: results.clone(), ..sheet.clone() }.outstanding().is_empty();
-    if is_decided || sheet.tried >= u32::from(sheet.attempts_at_most) {
-        return conclusion(refused(sheet, results, reason), reason, now);
+    let is_the_last = sheet.tried >= u32::from(sheet.attempts_at_most) || (sheet.unanswered && is_unanswered);
+    if is_decided || is_the_last {
+        return conclusion(refused(sheet, results, reason), reason, sheet.unanswered || is_unanswered, now);
     }
     let Reason { code, detail } = reason.clone();
     let until = now + retry_after(sheet.tried);
@@ -198,10 +198,15 @@ fn complete(sheet: &Sheet, recipients: Vec<Recipient>, accepted: bool, detail: O
     sheet.results.into_iter().chain(others).collect()
 }
 
-/// The end: sent, if the server took it for anybody in any of the tries.
-fn conclusion(recipients: Vec<Recipient>, reason: &Reason, now: DateTime<Utc>) -> Event {
+/// The end: sent, if the server took it for anybody in any of the tries; if it did not answer one, nobody knows.
+fn conclusion(recipients: Vec<Recipient>, reason: &Reason, unanswered: bool, now: DateTime<Utc>) -> Event {
     if recipients.iter().any(|recipient| recipient.accepted) {
         return Sent { sent_at: now, recipients, found_in_sent: false }.into();
+    }
+    if unanswered {
+        let detail =
+            format!("The server did not answer a try, in which it may have taken the message. {}", reason.detail);
+        return Uncertain { detail: cut(&detail, DETAIL) }.into();
     }
     let Reason { code, detail } = reason.clone();
     DeliveryFailed { code, detail: cut(&detail, DETAIL), recipients }.into()

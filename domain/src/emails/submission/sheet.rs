@@ -35,7 +35,7 @@ pub struct Sheet {
     pub attempts: u32,
     /// How often it was tried since the user last said so.
     pub tried: u32,
-    /// Whether a try went [unanswered](super::UNANSWERED) since the user last decided about one that had ended.
+    /// Whether a try went [unanswered](super::UNANSWERED), and nothing is known since of whom it reached.
     pub unanswered: bool,
     /// What the server said for good, for each recipient.
     pub results: Vec<Recipient>,
@@ -81,6 +81,11 @@ impl Sheet {
         self.recipients().into_iter().filter(|email| !decided.contains(&email.to_lowercase())).collect()
     }
 
+    /// Whether anybody is known to have got it.
+    pub fn has_arrived(&self) -> bool {
+        self.results.iter().any(|result| result.accepted)
+    }
+
     /// Which try the next one is.
     pub fn next_attempt(&self) -> u32 {
         self.attempts.saturating_add(1)
@@ -105,7 +110,6 @@ impl Sheet {
     pub(super) fn hold(&mut self, failed: bool, chosen: Option<DateTime<Utc>>) {
         self.tried = 0;
         if failed {
-            self.unanswered = false;
             self.results.retain(|result| result.accepted);
         }
         // What has left bears a date already, and a second try must not differ from the first.

@@ -135,13 +135,28 @@ fn that_a_message_was_not_answered_is_believed_once() {
     let once =
         || Event::from(Deferred { until: later(60), code: code.clone(), detail: detail.clone(), recipients: vec![] });
     under_way([]).when(again(1)).then([once()]);
-    under_way([once(), attempted(2)]).when(again(2)).then([uncertain()]);
+    let ends = |given: Given<Submission>, command: Command, why: &str| {
+        let detail = format!("The server did not answer a try, in which it may have taken the message. {why}");
+        given.when(command).then([Uncertain { detail }.into()]);
+    };
+    ends(under_way([once(), attempted(2)]), again(2), "Cut.");
     // Whatever is said of the tries between, and if it is only to be sent at another time.
-    let between = [once(), attempted(2), deferred(later(60), vec![]), held(3_600, true), attempted(3)];
-    under_way(between).when(again(3)).then([uncertain()]);
-    // Until the user decides.
+    let between = || [once(), attempted(2), deferred(later(60), vec![]), held(3_600, true), attempted(3)];
+    ends(under_way(between()), again(3), "Cut.");
+    // It was not refused, if all that is known is that the last try was; nor if it was tried often enough.
+    let refused_now = Command::Fail { attempt: 3, reason: reason(), recipients: vec![] };
+    ends(under_way(between()), refused_now, "Try again.");
+    let tries = (2..=u32::from(ATTEMPTS)).flat_map(|n| [once(), attempted(n)]);
+    ends(under_way(tries), defer_try(u32::from(ATTEMPTS), vec![]), "Try again.");
+    // Until the user decides, or a later try tells who has got it.
     let decided = [once(), attempted(2), uncertain(), held(5, false), attempted(3)];
     under_way(decided).when(again(3)).then([once()]);
+    let some = || vec![accepted("ada@example.org")];
+    let told = [once(), attempted(2), deferred(later(60), some())];
+    assert!(!under_way(told).then_state().sheet().unwrap().unanswered);
+    let all = vec![accepted("ada@example.org"), refused("b@example.org")];
+    let last = Command::Fail { attempt: 2, reason: reason(), recipients: all.clone() };
+    under_way([once(), attempted(2)]).when(last).then([sent(all)]);
 }
 
 #[test]

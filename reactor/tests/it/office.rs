@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use orbit_adapters::{
     imap::{Client, Uids},
     net::{Login, Roots, Security, Server},
@@ -257,6 +258,13 @@ impl Office {
 
     pub fn copies(&self, local: &str) -> usize {
         self.smtp.copies(&format!("{local}@example.org")).len()
+    }
+
+    /// A process began to send it and died, which will be known at that time.
+    pub async fn is_lost_while_sent(&self, id: Uuid) -> DateTime<Utc> {
+        let lease_until = self.world.clock.now() + TimeDelta::minutes(12);
+        self.decide::<Submission>(id, submission::Command::Begin { attempt: 1, lease_until }).await;
+        lease_until
     }
 
     /// Lays a copy into the folder of what was sent, as a server may that keeps them.

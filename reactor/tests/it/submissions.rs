@@ -144,8 +144,7 @@ async fn what_came_in_as_an_email_has_arrived_wherever_its_copy_is_now() {
     let Some(office) = Office::new(Some(true)).await else { return };
     // Its process died after the server took it and kept a copy, which came in and was thrown away there.
     let id = office.submit(&["bob"]).await;
-    let lease_until = office.world.clock.now() + TimeDelta::minutes(12);
-    office.decide::<Submission>(id, submission::Command::Begin { attempt: 1, lease_until }).await;
+    let known_at = office.is_lost_while_sent(id).await;
     office.keep(id).await;
     office.sync(&office.life);
     let claim = message_claim(office.user, &Key::MessageId(message_id(id)));
@@ -154,7 +153,7 @@ async fn what_came_in_as_an_email_has_arrived_wherever_its_copy_is_now() {
     there.select(b"Sent", None).await.unwrap();
     let copy = there.find_message(&message_id(id)).await.unwrap();
     there.delete(&copy).await.unwrap();
-    office.world.clock.set(lease_until);
+    office.world.clock.set(known_at);
     office.reactor(&office.life);
     let sheet = office.ends(id, "sent").await;
     assert_eq!((sheet.attempts, office.copies("bob")), (1, 0));
@@ -186,9 +185,8 @@ async fn what_a_dead_process_was_sending_is_looked_for_and_two_reactors_send_it_
     let Some(office) = Office::new(Some(true)).await else { return };
     // One that died with the message under way, whether before or after the server took it.
     let id = office.submit(&["bob"]).await;
-    let lease_until = office.world.clock.now() + TimeDelta::minutes(12);
-    office.decide::<Submission>(id, submission::Command::Begin { attempt: 1, lease_until }).await;
-    office.world.clock.set(lease_until);
+    let known_at = office.is_lost_while_sent(id).await;
+    office.world.clock.set(known_at);
     office.reactor(&office.life);
     office.reactor(&office.life);
     office.ends(id, "sent").await;

@@ -302,7 +302,7 @@ impl Aggregate for Submission {
                 sheet.results.clone_from(&deferred.recipients);
                 sheet.unanswered |= deferred.code == UNANSWERED;
                 // A later try was answered, and who has got it is known.
-                sheet.unanswered &= !sheet.has_arrived();
+                sheet.unanswered &= !sheet.has_reached_anybody();
                 let reason = Reason { code: deferred.code.clone(), detail: deferred.detail.clone() };
                 Standing::Deferred { until: deferred.until, reason }
             }),

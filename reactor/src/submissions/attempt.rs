@@ -193,7 +193,7 @@ impl Sender {
     /// Nobody answered after the end of the message: looks whether it is among what was sent.
     async fn resolve(&self, job: &Job, account: Option<&Account>, attempt: Option<&Delivery>) -> Result<(), Fault> {
         // A copy of an earlier attempt, which went to others, would tell nothing of this one.
-        if job.sheet.has_arrived() {
+        if job.sheet.has_reached_anybody() {
             return self.uncertain(job, "Some have got it before, so a copy among what was sent tells nothing.").await;
         }
         match self.has_arrived(job, account).await? {

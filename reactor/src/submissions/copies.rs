@@ -179,7 +179,7 @@ impl Sender {
         let id = copy.submission_id;
         let Some(found) = self.deps.store.load::<Submission>(id).await? else { return Ok(End::Settled("unsent")) };
         let Some((sheet, standing)) = found.state.wanted() else { return Ok(End::Settled("unsent")) };
-        if !sheet.has_arrived() {
+        if !sheet.has_reached_anybody() {
             return Ok(match standing {
                 Standing::Attempting { lease_until } => End::NotYet((*lease_until).max(self.now()) + MOMENT),
                 // Whoever said that a copy is owed may be about to send it.

@@ -3,9 +3,9 @@
 //! `attempted` is recorded before the server hears of a message, so whatever ends a process leaves a trace. How far an
 //! attempt came decides what follows: what the server has not seen to its end is sent again, and what it may have taken
 //! is looked for among what was sent. If it is not there, it is sent again only if the user has said that the server keeps
-//! copies, and only once; otherwise the user decides: nothing is sent twice by us. In reading order: `attempt` · `message` · `copies` (what was sent becomes an e-mail and lies
-//! among what was sent, however long that takes) · `owed` (which of that is still to be done) · `sent` (the mailbox where
-//! copies lie).
+//! copies, and only once; otherwise the user decides. In reading order: `attempt` · `message` · `copies` (what was sent
+//! becomes an e-mail and lies among what was sent, however long that takes) · `owed` (which of that is still to be done)
+//! · `sent` (the mailbox where copies lie).
 
 mod attempt;
 mod copies;

@@ -82,7 +82,7 @@ impl Sheet {
     }
 
     /// Whether anybody is known to have got it.
-    pub fn has_arrived(&self) -> bool {
+    pub fn has_reached_anybody(&self) -> bool {
         self.results.iter().any(|result| result.accepted)
     }
 

@@ -1,7 +1,8 @@
 //! Keeping book: how far each mailbox elsewhere is, and which message there is which e-mail here.
 //!
-//! Nothing of this is a fact: a complete pass makes it anew, but for what is missing or still to be told. In reading order: [`accounts`] (who keeps which account in
-//! step) · [`folders`] · [`uids`] (messages there, e-mails here) · [`outbound`] (what was changed here and not there).
+//! Nothing of this is a fact: a complete pass makes it anew, but for what is missing or still to be told. In reading order:
+//! [`accounts`] (who keeps which account in step) · [`folders`] · [`uids`] (messages there, e-mails here) · [`outbound`]
+//! (what was changed here and not there).
 
 mod accounts;
 mod folders;

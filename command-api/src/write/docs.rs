@@ -1,6 +1,6 @@
 //! What all writes have in common, in the `OpenAPI` document: dry runs, versions, repetitions. Routes do not write it down.
 
-use orbit_platform::http::headers;
+use orbit_platform::http::{headers, openapi::parsed};
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{
@@ -12,10 +12,10 @@ use utoipa::{
 
 /// What a dry run answers.
 #[derive(ToSchema)]
-#[schema(example = json!({"dry_run": true, "facts": [{
+#[schema(example = json!(parsed(r##"{"dry_run": true, "facts": [{
     "type": "labels.created", "version": 1, "entity": {"type": "label", "id": "019302d5-6f3c-7b1e-9c53-0d6a3c1f2b41"},
     "data": {"name": "urgent", "color": "#d62728"}
-}]}))]
+}]}"##)))]
 #[expect(dead_code, reason = "only its schema is used")]
 pub struct DryRun {
     /// `true`

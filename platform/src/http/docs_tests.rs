@@ -1,5 +1,6 @@
 //! Tests of the document and its pages.
 
+use crate::http::openapi::parsed;
 use axum::{
     body::{Body, to_bytes},
     extract::Request,
@@ -18,7 +19,7 @@ use crate::http::{
 };
 
 #[derive(Debug, Deserialize, ToSchema)]
-#[schema(example = json!({"title": "Buy milk"}))]
+#[schema(example = json!(parsed(r#"{"title": "Buy milk"}"#)))]
 struct RenameThing {
     /// The new title.
     #[serde(default)]

@@ -11,7 +11,7 @@ pub mod headers;
 pub mod health;
 pub mod layers;
 pub mod limits;
-mod openapi;
+pub mod openapi;
 pub mod page;
 pub mod path;
 pub mod query;

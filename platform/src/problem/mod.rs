@@ -7,6 +7,7 @@ mod error;
 pub mod kinds;
 mod pages;
 
+use crate::http::openapi::parsed;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -34,12 +35,12 @@ pub struct ProblemKind {
 
 /// An error answer (RFC 9457).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[schema(example = json!({
+#[schema(example = json!(parsed(r#"{
     "type": "/problems/validation_failed", "title": "A rule for a field is broken", "status": 422,
     "detail": "1 field is not right", "instance": "/api/v1/tasks", "code": "validation_failed",
     "request_id": "019302d5-6f3c-7b1e-9c53-0d6a3c1f2b4a",
     "errors": [{"pointer": "/title", "code": "too_long", "detail": "at most 500 characters"}]
-}))]
+}"#)))]
 pub struct Problem {
     /// The page that explains this kind of problem.
     #[serde(rename = "type")]
@@ -63,7 +64,7 @@ pub struct Problem {
 
 /// What is wrong with one field.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[schema(example = json!({"pointer": "/title", "code": "too_long", "detail": "at most 500 characters"}))]
+#[schema(example = json!(parsed(r#"{"pointer": "/title", "code": "too_long", "detail": "at most 500 characters"}"#)))]
 pub struct FieldProblem {
     /// A JSON pointer into the body (`/operations/3/title`; empty for the body itself), `?name` for a query parameter,
     /// or a header's name.

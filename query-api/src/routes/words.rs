@@ -1,7 +1,10 @@
 //! Full-text search: what users type as a query, and where it hit.
 
 use orbit_platform::{
-    http::query::{self, Query},
+    http::{
+        openapi::parsed,
+        query::{self, Query},
+    },
     problem::{ApiError, FieldProblem, kinds},
 };
 use serde::Serialize;
@@ -54,7 +57,7 @@ pub fn nothing_to_search_for() -> ApiError {
 
 /// A piece of a text that was found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-#[schema(as = Fragment, example = json!({"text": "milk", "hit": true}))]
+#[schema(as = Fragment, example = json!(parsed(r#"{"text": "milk", "hit": true}"#)))]
 pub struct Fragment {
     /// The piece, as it stands in the text.
     pub text: String,

@@ -8,6 +8,7 @@ use orbit_event_store::{
 use orbit_platform::{
     http::{
         extract::{Faults, Field, OptionalJsonBody, Unknown},
+        openapi::parsed,
         path::{Path, PathId},
     },
     ids,
@@ -30,7 +31,7 @@ const MOST_WORKERS: i16 = 64;
 
 /// How a projection is to be rebuilt.
 #[derive(Default, Deserialize, ToSchema)]
-#[schema(example = json!({"workers": 2, "verify": true}))]
+#[schema(example = json!(parsed(r#"{"workers": 2, "verify": true}"#)))]
 pub struct NewRebuild {
     /// How many workers, each with one batch that is made and one that is written: 1 to 64; 2 if absent.
     #[serde(default)]
@@ -47,7 +48,7 @@ pub struct NewRebuild {
 
 /// A rebuild that was asked for.
 #[derive(Serialize, ToSchema)]
-#[schema(example = json!({"id": "019302d5-6f3c-7b1e-9c53-0d6a3c1f2b41", "state": "queued", "projections": ["tasks"]}))]
+#[schema(example = json!(parsed(r#"{"id": "019302d5-6f3c-7b1e-9c53-0d6a3c1f2b41", "state": "queued", "projections": ["tasks"]}"#)))]
 pub struct AskedFor {
     /// Its id: `GET /admin/rebuilds/{id}` says how far it is.
     id: Uuid,
@@ -134,6 +135,6 @@ pub async fn cancel(write: Write, PathId(id): PathId, body: OptionalJsonBody<Emp
     write.run(&body.bytes, decide).await
 }
 
-async fn found_cancelled(pool: &sqlx::PgPool, id: Uuid) -> Result<bool> {
+async fn found_cancelled(pool: &orbit_platform::postgres::Pool, id: Uuid) -> Result<bool> {
     Ok(rebuilds::find(pool, id).await?.is_some_and(|rebuild| rebuild.state == "cancelled"))
 }

@@ -14,6 +14,7 @@ use orbit_platform::{
     http::{
         extract::{Faults, Field, JsonBody, Unknown},
         headers::IfMatch,
+        openapi::parsed,
     },
     problem::Problem,
 };
@@ -41,7 +42,7 @@ const PATH: &str = "/api/v1/emails/batch";
 
 /// One operation on many e-mails.
 #[derive(Debug, Default, Deserialize, ToSchema)]
-#[schema(example = json!({"op": "read", "ids": ["019302d5-6f3c-7b1e-9c53-0d6a3c1f2b50"]}))]
+#[schema(example = json!(parsed(r#"{"op": "read", "ids": ["019302d5-6f3c-7b1e-9c53-0d6a3c1f2b50"]}"#)))]
 pub struct EmailBatch {
     /// 1 to 500 e-mails.
     #[serde(default)]
@@ -75,10 +76,10 @@ pub struct EmailBatch {
 
 /// What became of the e-mails.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(example = json!({
+#[schema(example = json!(parsed(r#"{
     "succeeded": 1, "failed": 0,
     "results": [{"id": "019302d5-6f3c-7b1e-9c53-0d6a3c1f2b50", "status": 200, "problem": null}]
-}))]
+}"#)))]
 pub struct EmailBatchOutcome {
     /// How many are as they should be.
     succeeded: usize,

@@ -7,7 +7,10 @@ use orbit_domain::emails::{
     email::{Edit, MAX_LABELS},
 };
 use orbit_events::emails::Role;
-use orbit_platform::http::extract::{Faults, Field, Unknown};
+use orbit_platform::http::{
+    extract::{Faults, Field, Unknown},
+    openapi::parsed,
+};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -16,7 +19,7 @@ use crate::routes::read::{self, Refusal, at_most, text};
 
 /// What is to change of an e-mail: a JSON merge patch (RFC 7396).
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
-#[schema(example = json!({"is_read": true, "labels": ["travel"]}))]
+#[schema(example = json!(parsed(r#"{"is_read": true, "labels": ["travel"]}"#)))]
 pub struct EditEmail {
     /// Whether it was read.
     #[serde(default)]
@@ -55,7 +58,7 @@ impl EditEmail {
 
 /// An e-mail goes to another folder. Exactly one field is given.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
-#[schema(example = json!({"folder": "archive"}))]
+#[schema(example = json!(parsed(r#"{"folder": "archive"}"#)))]
 pub struct MoveEmail {
     /// The folder, of the same account. One for trash or archive means the mark.
     #[serde(default)]
@@ -97,7 +100,7 @@ fn destination(role: &str) -> Result<Role, Refusal> {
 
 /// A label for an e-mail, or not any more.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
-#[schema(example = json!({"label": "travel"}))]
+#[schema(example = json!(parsed(r#"{"label": "travel"}"#)))]
 pub struct LabelEmail {
     /// One line of 1 to 100 characters.
     #[serde(default)]
@@ -118,7 +121,7 @@ impl LabelEmail {
 
 /// An e-mail is put off.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
-#[schema(example = json!({"until": "2026-12-01T08:00:00Z"}))]
+#[schema(example = json!(parsed(r#"{"until": "2026-12-01T08:00:00Z"}"#)))]
 pub struct SnoozeEmail {
     /// Until when, at most five years ahead; `null` has it there again.
     #[serde(default)]

@@ -5,7 +5,10 @@ use orbit_domain::{
     users::Email,
 };
 use orbit_events::{AttachmentId, ConnectionId, EmailId};
-use orbit_platform::http::extract::{Faults, Field, Unknown};
+use orbit_platform::http::{
+    extract::{Faults, Field, Unknown},
+    openapi::parsed,
+};
 use serde::{
     Deserialize, Deserializer,
     de::{Error, Unexpected},
@@ -57,9 +60,9 @@ pub type AddressesBody = Field<Vec<Field<AddressBody>>>;
 
 /// A message, before anybody decides whether it is sent.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
-#[schema(example = json!({
+#[schema(example = json!(parsed(r#"{
     "to": [{"email": "grace@example.org", "name": "Grace"}], "subject": "Tickets to Vienna", "body": "Shall we?"
-}))]
+}"#)))]
 pub struct ComposeEmail {
     /// Whom it is for, at most 50: addresses, or objects with `email` and `name`.
     #[serde(default)]

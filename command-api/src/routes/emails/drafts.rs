@@ -12,6 +12,7 @@ use orbit_events::{DraftId, SubmissionId};
 use orbit_platform::{
     http::{
         extract::{Faults, Field, JsonBody, OptionalJsonBody, Unknown},
+        openapi::parsed,
         path::PathId,
     },
     ids,
@@ -33,7 +34,7 @@ use crate::{
 
 /// What is to change of a draft: a JSON merge patch (RFC 7396).
 #[derive(Debug, Default, Deserialize, ToSchema)]
-#[schema(example = json!({"subject": "Tickets to Vienna, again", "cc": null}))]
+#[schema(example = json!(parsed(r#"{"subject": "Tickets to Vienna, again", "cc": null}"#)))]
 pub struct EditDraft {
     /// Whom it is for: all of them, at most 50; `null` for nobody.
     #[serde(default)]
@@ -74,7 +75,7 @@ pub struct EditDraft {
 
 /// A draft is handed over.
 #[derive(Debug, Default, Deserialize, ToSchema)]
-#[schema(example = json!({"send_at": "2026-12-01T08:00:00Z"}))]
+#[schema(example = json!(parsed(r#"{"send_at": "2026-12-01T08:00:00Z"}"#)))]
 pub struct SendDraft {
     /// When it is to be sent, at most a year ahead; as soon as it can no longer be taken back, if absent.
     #[serde(default)]

@@ -12,7 +12,10 @@ use orbit_events::{
     emails::{Role, folder::Observed},
 };
 use orbit_platform::{
-    http::extract::{Faults, Field, JsonBody, Unknown},
+    http::{
+        extract::{Faults, Field, JsonBody, Unknown},
+        openapi::parsed,
+    },
     ids,
 };
 use serde::Deserialize;
@@ -32,7 +35,7 @@ const IDS: &str = "folders.id";
 
 /// A new folder.
 #[derive(Debug, Default, Deserialize, ToSchema)]
-#[schema(example = json!({"name": "Travel"}))]
+#[schema(example = json!(parsed(r#"{"name": "Travel"}"#)))]
 pub struct CreateFolder {
     /// One line of 1 to 255 characters. What stands before a `/` is the folder that it lies in.
     #[serde(default)]

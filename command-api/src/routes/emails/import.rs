@@ -15,7 +15,7 @@ use orbit_event_store::{
     imports::{AT_ONCE, Counts, Import, Status, Wanted},
 };
 use orbit_platform::{
-    http::{extract::OptionalJsonBody, path::PathId, query::Query},
+    http::{extract::OptionalJsonBody, openapi::parsed, path::PathId, query::Query},
     ids,
     problem::{ApiError, kinds},
 };
@@ -67,11 +67,11 @@ impl Parameters for Said {
 
 /// A mailbox that is being taken in.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-#[schema(example = json!({
+#[schema(example = json!(parsed(r#"{
     "id": "019302d5-6f3c-7b1e-9c53-0d6a3c1f2b45", "status": "queued", "progress": 0, "name": "old.mbox", "folder": null,
     "bytes": 48211, "messages": 0, "created": 0, "known": 0, "noted": 0, "refused": 0,
     "created_at": "2026-11-24T20:28:00Z", "updated_at": "2026-11-24T20:28:00Z", "finished_at": null
-}))]
+}"#)))]
 pub struct RequestedImport {
     /// Its id: `GET /emails/imports/{id}` says how far it is.
     id: Uuid,

@@ -8,6 +8,7 @@ use orbit_events::{SubmissionId, emails::Content};
 use orbit_platform::{
     http::{
         extract::{Faults, Field, JsonBody, OptionalJsonBody, Unknown},
+        openapi::parsed,
         path::PathId,
     },
     ids,
@@ -29,9 +30,9 @@ use crate::{
 
 /// A message to send.
 #[derive(Debug, Default, Deserialize, ToSchema)]
-#[schema(example = json!({
+#[schema(example = json!(parsed(r#"{
     "to": [{"email": "grace@example.org", "name": "Grace"}], "subject": "Tickets to Vienna", "body": "Shall we?"
-}))]
+}"#)))]
 pub struct SendEmail {
     /// Whom it is for, at most 50: addresses, or objects with `email` and `name`.
     #[serde(default)]
@@ -76,7 +77,7 @@ pub struct SendEmail {
 
 /// Another time for a message.
 #[derive(Debug, Default, Deserialize, ToSchema)]
-#[schema(example = json!({"send_at": "2026-12-01T08:00:00Z"}))]
+#[schema(example = json!(parsed(r#"{"send_at": "2026-12-01T08:00:00Z"}"#)))]
 pub struct RescheduleSubmission {
     /// When it is to be sent, at most a year ahead.
     #[serde(default)]

@@ -11,6 +11,7 @@ use orbit_events::{EmailId, ThreadId};
 use orbit_platform::{
     http::{
         extract::{Faults, Field, JsonBody, Unknown},
+        openapi::parsed,
         path::PathId,
     },
     ids,
@@ -27,9 +28,9 @@ use crate::{
 
 /// E-mails or threads that are to be one thread. Exactly one field is given.
 #[derive(Debug, Default, Deserialize, ToSchema)]
-#[schema(example = json!({
+#[schema(example = json!(parsed(r#"{
     "thread_ids": ["019302d5-6f3c-7b1e-9c53-0d6a3c1f2b50", "019302d5-6f3c-7b1e-9c53-0d6a3c1f2b52"]
-}))]
+}"#)))]
 pub struct MergeThreads {
     /// Threads, 2 to 500, by their ids: each is that of an e-mail in it.
     #[serde(default)]
@@ -46,7 +47,7 @@ pub struct MergeThreads {
 
 /// E-mails that are to be a thread of their own.
 #[derive(Debug, Default, Deserialize, ToSchema)]
-#[schema(example = json!({"email_ids": ["019302d5-6f3c-7b1e-9c53-0d6a3c1f2b50"]}))]
+#[schema(example = json!(parsed(r#"{"email_ids": ["019302d5-6f3c-7b1e-9c53-0d6a3c1f2b50"]}"#)))]
 pub struct SplitThread {
     /// 1 to 500 e-mails.
     #[serde(default)]

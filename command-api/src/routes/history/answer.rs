@@ -9,7 +9,7 @@ use orbit_domain::{
 };
 use orbit_event_store::{Answer, Origin, Unit};
 use orbit_events::entity_type;
-use orbit_platform::problem::ApiError;
+use orbit_platform::{http::openapi::parsed, problem::ApiError};
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -25,7 +25,7 @@ use crate::{
 
 /// What was undone.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Undone, example = json!({
+#[schema(as = Undone, example = json!(parsed(r#"{
     "objects": [{
         "entity": {"type": "task", "id": "019302d5-6f3c-7b1e-9c53-0d6a3c1f2b4a"}, "version": 3,
         "fields": {"title": "Call the bank", "status": "open"}
@@ -34,7 +34,7 @@ use crate::{
         "type": "tasks.retitled", "version": 1, "entity": {"type": "task", "id": "019302d5-6f3c-7b1e-9c53-0d6a3c1f2b4a"},
         "data": {"title": "Call the bank"}
     }]
-}))]
+}"#)))]
 pub struct Answered {
     /// The objects whose facts were taken back, as they are now.
     objects: Vec<Object>,

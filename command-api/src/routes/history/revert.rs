@@ -12,6 +12,7 @@ use orbit_events::{DraftId, EmailId, LabelId, ListId, TaskId, ThreadId};
 use orbit_platform::{
     http::{
         extract::{Faults, Field, JsonBody, Unknown},
+        openapi::parsed,
         path::PathId,
     },
     problem::{ApiError, FieldProblem, kinds},
@@ -33,7 +34,7 @@ use crate::{
 
 /// Which version the object is to be as.
 #[derive(Debug, Default, Deserialize, ToSchema)]
-#[schema(as = RevertTo, example = json!({"to_version": 3}))]
+#[schema(as = RevertTo, example = json!(parsed(r#"{"to_version": 3}"#)))]
 pub struct RevertTo {
     /// 1 to the present version.
     #[serde(default)]

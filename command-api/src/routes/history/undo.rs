@@ -6,6 +6,7 @@ use orbit_platform::{
     http::{
         extract::{Faults, Field, JsonBody, Unknown},
         headers::IfMatch,
+        openapi::parsed,
     },
     problem::ApiError,
 };
@@ -26,7 +27,7 @@ use crate::{
 
 /// What to take back: exactly one of the two is given.
 #[derive(Debug, Default, Deserialize, ToSchema)]
-#[schema(example = json!({"event_id": "019302d5-6f3c-7b1e-9c53-0d6a3c1f2b55"}))]
+#[schema(example = json!(parsed(r#"{"event_id": "019302d5-6f3c-7b1e-9c53-0d6a3c1f2b55"}"#)))]
 pub struct UndoFacts {
     /// One fact, by its id in `/activities`.
     #[serde(default)]

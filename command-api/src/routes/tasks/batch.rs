@@ -15,6 +15,7 @@ use orbit_platform::{
     http::{
         extract::{Faults, Field, JsonBody, Unknown},
         headers::IfMatch,
+        openapi::parsed,
     },
     problem::Problem,
 };
@@ -41,10 +42,10 @@ const PATH: &str = "/api/v1/tasks/batch";
 
 /// Operations to carry out.
 #[derive(Debug, Default, Deserialize, ToSchema)]
-#[schema(example = json!({"operations": [
+#[schema(example = json!(parsed(r#"{"operations": [
     {"op": "create", "title": "Call the bank"},
     {"op": "complete", "id": "019302d5-6f3c-7b1e-9c53-0d6a3c1f2b4a", "children": "complete"}
-]}))]
+]}"#)))]
 pub struct Batch {
     /// 1 to 200 of them.
     #[serde(default)]
@@ -85,7 +86,7 @@ pub struct BatchOperation {
 
 /// What became of the operations.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(example = json!({"succeeded": 1, "failed": 0, "results": [{"index": 0, "status": 204, "task": null, "problem": null}]}))]
+#[schema(example = json!(parsed(r#"{"succeeded": 1, "failed": 0, "results": [{"index": 0, "status": 204, "task": null, "problem": null}]}"#)))]
 pub struct BatchOutcome {
     /// How many did what they should.
     succeeded: usize,

@@ -8,7 +8,10 @@ use orbit_events::{
     EntityRef, LabelId, ListId, TaskId,
     tasks::{Priority, Status},
 };
-use orbit_platform::http::extract::{Faults, Field, Unknown};
+use orbit_platform::http::{
+    extract::{Faults, Field, Unknown},
+    openapi::parsed,
+};
 use serde::Deserialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -72,7 +75,7 @@ pub struct SourceBody {
 
 /// A new task.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
-#[schema(example = json!({"title": "Call the bank", "priority": "high", "due_date": "2026-11-30"}))]
+#[schema(example = json!(parsed(r#"{"title": "Call the bank", "priority": "high", "due_date": "2026-11-30"}"#)))]
 pub struct CreateTask {
     /// One line of 1 to 500 characters.
     #[serde(default)]
@@ -183,7 +186,7 @@ impl SourceBody {
 
 /// What is to change of a task: a JSON merge patch (RFC 7396).
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
-#[schema(example = json!({"title": "Call the other bank", "due_date": null}))]
+#[schema(example = json!(parsed(r#"{"title": "Call the other bank", "due_date": null}"#)))]
 pub struct EditTask {
     /// One line of 1 to 500 characters.
     #[serde(default)]
@@ -277,7 +280,7 @@ impl Children {
 
 /// A task was done.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
-#[schema(example = json!({"children": "complete"}))]
+#[schema(example = json!(parsed(r#"{"children": "complete"}"#)))]
 pub struct CompleteTask {
     /// `complete` completes its open sub-tasks too, `leave` (if absent) does not. May also be a query parameter.
     #[serde(default)]
@@ -298,7 +301,7 @@ impl CompleteTask {
 
 /// A task was turned down.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
-#[schema(example = json!({"reason": "Somebody else does it"}))]
+#[schema(example = json!(parsed(r#"{"reason": "Somebody else does it"}"#)))]
 pub struct DismissTask {
     /// Why, in at most 2,000 characters.
     #[serde(default)]
@@ -319,7 +322,7 @@ impl DismissTask {
 
 /// A task goes somewhere else. At least one field is given.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
-#[schema(example = json!({"after_id": "019302d5-6f3c-7b1e-9c53-0d6a3c1f2b4a"}))]
+#[schema(example = json!(parsed(r#"{"after_id": "019302d5-6f3c-7b1e-9c53-0d6a3c1f2b4a"}"#)))]
 pub struct MoveTask {
     /// The list it is to stand in: at its end (also of the list where it is), or where a neighbour is named. If absent,
     /// the neighbour's.

@@ -13,6 +13,7 @@ use orbit_events::LabelId;
 use orbit_platform::{
     http::{
         extract::{Faults, Field, JsonBody, Unknown},
+        openapi::parsed,
         path::PathId,
     },
     ids,
@@ -29,7 +30,7 @@ use crate::{
 
 /// A new label.
 #[derive(Debug, Default, Deserialize, ToSchema)]
-#[schema(example = json!({"name": "urgent", "color": "#d62728"}))]
+#[schema(example = json!(parsed(r##"{"name": "urgent", "color": "#d62728"}"##)))]
 pub struct CreateLabel {
     /// 1 to 100 characters, unique without regard to case.
     #[serde(default)]
@@ -46,7 +47,7 @@ pub struct CreateLabel {
 
 /// What is to change of a label: a JSON merge patch (RFC 7396).
 #[derive(Debug, Default, Deserialize, ToSchema)]
-#[schema(example = json!({"name": "very urgent"}))]
+#[schema(example = json!(parsed(r#"{"name": "very urgent"}"#)))]
 pub struct EditLabel {
     /// 1 to 100 characters, unique without regard to case.
     #[serde(default)]

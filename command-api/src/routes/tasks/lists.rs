@@ -14,6 +14,7 @@ use orbit_events::ListId;
 use orbit_platform::{
     http::{
         extract::{Faults, Field, JsonBody, Unknown},
+        openapi::parsed,
         path::PathId,
     },
     ids,
@@ -38,7 +39,7 @@ const LISTS_LOOKED_AT: i64 = 5_002;
 
 /// A new list.
 #[derive(Debug, Default, Deserialize, ToSchema)]
-#[schema(example = json!({"name": "Errands", "color": "#1e90ff"}))]
+#[schema(example = json!(parsed(r##"{"name": "Errands", "color": "#1e90ff"}"##)))]
 pub struct CreateList {
     /// 1 to 100 characters, unique without regard to case.
     #[serde(default)]
@@ -63,7 +64,7 @@ pub struct CreateList {
 
 /// What is to change of a list: a JSON merge patch (RFC 7396).
 #[derive(Debug, Default, Deserialize, ToSchema)]
-#[schema(example = json!({"name": "Shopping", "color": null}))]
+#[schema(example = json!(parsed(r#"{"name": "Shopping", "color": null}"#)))]
 pub struct EditList {
     /// 1 to 100 characters, unique without regard to case.
     #[serde(default)]
@@ -80,7 +81,7 @@ pub struct EditList {
 
 /// Where a list goes: exactly one of the two is given.
 #[derive(Debug, Default, Deserialize, ToSchema)]
-#[schema(example = json!({"before_id": "019302d5-6f3c-7b1e-9c53-0d6a3c1f2b40"}))]
+#[schema(example = json!(parsed(r#"{"before_id": "019302d5-6f3c-7b1e-9c53-0d6a3c1f2b40"}"#)))]
 pub struct MoveList {
     /// Right before this list.
     #[serde(default)]

@@ -4,7 +4,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use orbit_domain::tasks::{Label, List, Task, label, list, task};
 use orbit_event_store::{Loaded, Unit};
 use orbit_events::{EntityRef, LabelId, ListId, TaskId};
-use orbit_platform::problem::ApiError;
+use orbit_platform::{http::openapi::parsed, problem::ApiError};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -59,12 +59,12 @@ pub struct Source {
 
 /// A task after a write.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-#[schema(example = json!({
+#[schema(example = json!(parsed(r#"{
     "id": "019302d5-6f3c-7b1e-9c53-0d6a3c1f2b4a", "list_id": "019302d5-6f3c-7b1e-9c53-0d6a3c1f2b40", "parent_id": null,
     "title": "Call the bank", "description": null, "priority": "medium", "status": "open", "due_date": "2026-11-30",
     "completed_at": null, "position": "V08Djg3FINI001", "labels": [], "created_by": "user", "extracted_from": null,
     "deleted_at": null, "created_at": "2026-11-22T20:28:00Z", "updated_at": "2026-11-22T20:28:00Z", "version": 1
-}))]
+}"#)))]
 pub struct WrittenTask {
     /// Its id.
     pub id: Uuid,
@@ -143,10 +143,10 @@ impl WrittenTask {
 
 /// A list after a write.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-#[schema(example = json!({
+#[schema(example = json!(parsed(r##"{
     "id": "019302d5-6f3c-7b1e-9c53-0d6a3c1f2b40", "name": "Errands", "color": "#1e90ff", "position": "V08Djg3FINI001",
     "created_at": "2026-11-22T20:28:00Z", "updated_at": "2026-11-22T20:28:00Z", "version": 1
-}))]
+}"##)))]
 pub struct WrittenList {
     /// Its id.
     pub id: Uuid,
@@ -183,10 +183,10 @@ impl TryFrom<Loaded<List>> for WrittenList {
 
 /// A label after a write.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-#[schema(example = json!({
+#[schema(example = json!(parsed(r##"{
     "id": "019302d5-6f3c-7b1e-9c53-0d6a3c1f2b41", "name": "urgent", "color": "#d62728",
     "created_at": "2026-11-22T20:28:00Z", "updated_at": "2026-11-22T20:28:00Z", "version": 1
-}))]
+}"##)))]
 pub struct WrittenLabel {
     /// Its id.
     pub id: Uuid,

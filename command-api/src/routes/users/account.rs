@@ -10,7 +10,11 @@ use orbit_domain::{
 };
 use orbit_event_store::Unit;
 use orbit_events::users::login::Reason;
-use orbit_platform::{auth::OpaqueToken, http::address::ClientAddress, ids};
+use orbit_platform::{
+    auth::OpaqueToken,
+    http::{address::ClientAddress, openapi::parsed},
+    ids,
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -27,10 +31,10 @@ pub const DEVICES_SCANNED: i64 = 1_000;
 
 /// What a device gets to work with.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-#[schema(example = json!({
+#[schema(example = json!(parsed(r#"{
     "access_token": "eyJhbGciOiJFZERTQSIs…", "refresh_token": "orb_rt_AZMC1W88ex6cUw1qPB8rSg…",
     "token_type": "bearer", "expires_in": 900
-}))]
+}"#)))]
 pub struct Tokens {
     /// Goes with every request as `Authorization: Bearer`.
     access_token: String,

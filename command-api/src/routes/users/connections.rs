@@ -13,6 +13,7 @@ use orbit_events::{ConnectionId, users::connection::Kind};
 use orbit_platform::{
     http::{
         extract::{Faults, Field, JsonBody, Unknown},
+        openapi::parsed,
         path::PathId,
     },
     ids,
@@ -34,9 +35,9 @@ const MAX_ENDPOINT: usize = 2_048;
 
 /// An account elsewhere.
 #[derive(Default, Deserialize, ToSchema)]
-#[schema(example = json!({
+#[schema(example = json!(parsed(r#"{
     "kind": "imap", "name": "Work mail", "endpoint": "imap.example.org", "port": 993, "username": "ada", "secret": "…"
-}))]
+}"#)))]
 pub struct Connect {
     /// `imap`, `smtp`, `caldav` or `n8n`.
     #[serde(default)]
@@ -90,7 +91,7 @@ pub struct Connect {
 
 /// What is to change of a connection: a JSON merge patch (RFC 7396). What it connects to stays of the same kind.
 #[derive(Default, Deserialize, ToSchema)]
-#[schema(example = json!({"port": 143, "secret": "…"}))]
+#[schema(example = json!(parsed(r#"{"port": 143, "secret": "…"}"#)))]
 pub struct EditConnection {
     /// 1 to 100 characters.
     #[serde(default)]

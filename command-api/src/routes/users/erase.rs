@@ -13,6 +13,7 @@ use orbit_platform::{
     http::{
         address::ClientAddress,
         extract::{Faults, Field, JsonBody, OptionalJsonBody, Unknown},
+        openapi::parsed,
     },
     problem::ApiError,
 };
@@ -32,7 +33,7 @@ use crate::{
 
 /// The password, so that nobody is erased by a device that was left open.
 #[derive(Default, Deserialize, ToSchema)]
-#[schema(example = json!({"password": "Correct horse 1"}))]
+#[schema(example = json!(parsed(r#"{"password": "Correct horse 1"}"#)))]
 pub struct EraseMe {
     /// The present one.
     #[serde(default)]
@@ -45,7 +46,7 @@ pub struct EraseMe {
 
 /// When an account is erased.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-#[schema(example = json!({"due_at": "2026-11-29T20:28:00Z"}))]
+#[schema(example = json!(parsed(r#"{"due_at": "2026-11-29T20:28:00Z"}"#)))]
 pub struct ErasureDue {
     /// Until then it can be taken back.
     due_at: DateTime<Utc>,

@@ -6,7 +6,10 @@ use orbit_event_store::{
     Unit,
     exports::{Export, Status},
 };
-use orbit_platform::{http::extract::OptionalJsonBody, ids};
+use orbit_platform::{
+    http::{extract::OptionalJsonBody, openapi::parsed},
+    ids,
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -19,10 +22,10 @@ use crate::{
 
 /// An archive in the making.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-#[schema(example = json!({
+#[schema(example = json!(parsed(r#"{
     "id": "019302d5-6f3c-7b1e-9c53-0d6a3c1f2b45", "status": "queued", "progress": 0, "bytes": 0,
     "created_at": "2026-11-22T20:28:00Z", "finished_at": null, "expires_at": "2026-11-29T20:28:00Z"
-}))]
+}"#)))]
 pub struct RequestedExport {
     /// Its id.
     pub id: Uuid,

@@ -7,6 +7,7 @@ use orbit_platform::{
     http::{
         address::ClientAddress,
         extract::{Faults, Field, JsonBody, Unknown},
+        openapi::parsed,
     },
     problem::ApiError,
 };
@@ -26,7 +27,7 @@ use crate::{
 
 /// Credentials.
 #[derive(Default, Deserialize, ToSchema)]
-#[schema(example = json!({"email": "ada@example.org", "password": "Correct horse 1", "device_name": "Ada's phone"}))]
+#[schema(example = json!(parsed(r#"{"email": "ada@example.org", "password": "Correct horse 1", "device_name": "Ada's phone"}"#)))]
 pub struct LogIn {
     /// Without regard to case.
     #[serde(default)]

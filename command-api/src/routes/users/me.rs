@@ -10,7 +10,10 @@ use orbit_domain::{
 };
 use orbit_event_store::Unit;
 use orbit_events::users as facts;
-use orbit_platform::http::extract::{Faults, Field, JsonBody, Unknown};
+use orbit_platform::http::{
+    extract::{Faults, Field, JsonBody, Unknown},
+    openapi::parsed,
+};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -27,7 +30,7 @@ use crate::{
 
 /// What is to change of the user: a JSON merge patch (RFC 7396).
 #[derive(Default, Deserialize, ToSchema)]
-#[schema(example = json!({"name": "Ada L.", "time_zone": "Europe/London", "preferences": {"theme": "dark", "sidebar": null}}))]
+#[schema(example = json!(parsed(r#"{"name": "Ada L.", "time_zone": "Europe/London", "preferences": {"theme": "dark", "sidebar": null}}"#)))]
 pub struct EditMe {
     /// 1 to 100 characters.
     #[serde(default)]

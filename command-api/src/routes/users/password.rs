@@ -8,6 +8,7 @@ use orbit_platform::{
     http::{
         address::ClientAddress,
         extract::{Faults, Field, JsonBody, Unknown},
+        openapi::parsed,
     },
     problem::ApiError,
 };
@@ -26,7 +27,7 @@ use crate::{
 
 /// The present password and the next one.
 #[derive(Default, Deserialize, ToSchema)]
-#[schema(example = json!({"current_password": "Correct horse 1", "new_password": "Battery staple 2"}))]
+#[schema(example = json!(parsed(r#"{"current_password": "Correct horse 1", "new_password": "Battery staple 2"}"#)))]
 pub struct ChangePassword {
     /// The present one.
     #[serde(default)]

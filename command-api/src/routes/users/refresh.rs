@@ -8,7 +8,10 @@ use orbit_domain::{
 use orbit_event_store::{Fault, Unit};
 use orbit_platform::{
     auth::OpaqueToken,
-    http::extract::{Faults, Field, JsonBody, Unknown},
+    http::{
+        extract::{Faults, Field, JsonBody, Unknown},
+        openapi::parsed,
+    },
     problem::ApiError,
 };
 use serde::Deserialize;
@@ -23,7 +26,7 @@ use crate::{
 
 /// A refresh token.
 #[derive(Default, Deserialize, ToSchema)]
-#[schema(example = json!({"refresh_token": "orb_rt_AZMC1W88ex6cUw1qPB8rSg…"}))]
+#[schema(example = json!(parsed(r#"{"refresh_token": "orb_rt_AZMC1W88ex6cUw1qPB8rSg…"}"#)))]
 pub struct Refresh {
     /// As it came with the last pair.
     #[serde(default)]

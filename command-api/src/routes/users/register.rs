@@ -15,6 +15,7 @@ use orbit_platform::{
     http::{
         address::ClientAddress,
         extract::{Faults, Field, JsonBody, Unknown},
+        openapi::parsed,
     },
     ids,
     problem::ApiError,
@@ -33,7 +34,7 @@ use crate::{
 
 /// A new account.
 #[derive(Default, Deserialize, ToSchema)]
-#[schema(example = json!({"email": "ada@example.org", "password": "Correct horse 1", "name": "Ada"}))]
+#[schema(example = json!(parsed(r#"{"email": "ada@example.org", "password": "Correct horse 1", "name": "Ada"}"#)))]
 pub struct Register {
     /// Unique without regard to case.
     #[serde(default)]

@@ -12,7 +12,10 @@ use orbit_events::{
     users::connection::{Kind, Settings},
 };
 use orbit_platform::{
-    http::extract::{Faults, Field, JsonBody, Unknown},
+    http::{
+        extract::{Faults, Field, JsonBody, Unknown},
+        openapi::parsed,
+    },
     ids,
 };
 use serde::{Deserialize, Serialize};
@@ -31,7 +34,7 @@ use crate::{
 
 /// What is to be tried: a mail account as `POST /connections` takes it, or a connection of the user's.
 #[derive(Default, Deserialize, ToSchema)]
-#[schema(example = json!({"connection_id": "019302d5-6f3c-7b1e-9c53-0d6a3c1f2b44"}))]
+#[schema(example = json!(parsed(r#"{"connection_id": "019302d5-6f3c-7b1e-9c53-0d6a3c1f2b44"}"#)))]
 pub struct TestConnection {
     /// The connection to try, with the secret that is stored. No other field may be there beside it.
     #[serde(default)]
@@ -88,14 +91,14 @@ pub struct TestConnection {
 
 /// How an account can be reached.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-#[schema(example = json!({"ok": false, "mailbox": null, "steps": [
+#[schema(example = json!(parsed(r#"{"ok": false, "mailbox": null, "steps": [
     {"kind": "imap", "step": "dns", "status": "ok", "code": null,
      "detail": "the name imap.example.org is known", "took_ms": 12},
     {"kind": "imap", "step": "tcp", "status": "failed", "code": "port_closed", "took_ms": 31,
      "detail": "nothing takes connections at port 994: check it; usual is 993 with `tls`, or 143 with `starttls`"},
     {"kind": "imap", "step": "tls", "status": "skipped", "code": null,
      "detail": "not tried, since a step before it failed", "took_ms": 0}
-]}))]
+]}"#)))]
 pub struct TestedConnection {
     /// Whether no step failed.
     ok: bool,

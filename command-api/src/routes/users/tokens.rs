@@ -15,6 +15,7 @@ use orbit_platform::{
     auth::{API_TOKEN_PREFIX, OpaqueToken},
     http::{
         extract::{Faults, Field, JsonBody, Unknown},
+        openapi::parsed,
         path::PathId,
     },
     ids,
@@ -36,7 +37,7 @@ const MAX_SCOPES: usize = 50;
 
 /// A new API token.
 #[derive(Default, Deserialize, ToSchema)]
-#[schema(example = json!({"name": "Backup script", "scopes": ["tasks:read"], "expires_at": "2027-11-22T00:00:00Z"}))]
+#[schema(example = json!(parsed(r#"{"name": "Backup script", "scopes": ["tasks:read"], "expires_at": "2027-11-22T00:00:00Z"}"#)))]
 pub struct IssueToken {
     /// 1 to 100 characters.
     #[serde(default)]

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use orbit_domain::users::{ApiToken, Connection, User, api_token, connection, user};
 use orbit_event_store::Loaded;
 use orbit_events::{ConnectionId, users as facts};
-use orbit_platform::problem::ApiError;
+use orbit_platform::{http::openapi::parsed, problem::ApiError};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -28,12 +28,12 @@ pub struct Hours {
 
 /// The user after a write.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-#[schema(example = json!({
+#[schema(example = json!(parsed(r#"{
     "id": "019302d5-6f3c-7b1e-9c53-0d6a3c1f2b42", "email": "ada@example.org", "name": "Ada", "avatar_url": null,
     "time_zone": "Europe/Berlin", "locale": "de-DE", "working_hours": [{"weekday": 1, "from": "09:00", "to": "17:30"}],
     "preferences": {"theme": "dark"}, "erasure_due_at": null, "created_at": "2026-11-22T20:28:00Z",
     "updated_at": "2026-11-22T20:28:00Z", "version": 2
-}))]
+}"#)))]
 pub struct WrittenUser {
     /// The user's id.
     pub id: Uuid,
@@ -87,10 +87,10 @@ impl TryFrom<Loaded<User>> for WrittenUser {
 
 /// A new API token. This is the only time that it is shown.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-#[schema(example = json!({
+#[schema(example = json!(parsed(r#"{
     "id": "019302d5-6f3c-7b1e-9c53-0d6a3c1f2b43", "name": "Backup script", "scopes": ["tasks:read"], "expires_at": null,
     "token": "orb_pat_AZMC1W88ex6cUw1qPB8rSg…", "created_at": "2026-11-22T20:28:00Z", "version": 1
-}))]
+}"#)))]
 pub struct IssuedApiToken {
     /// Its id, to revoke it.
     pub id: Uuid,
@@ -126,12 +126,12 @@ impl IssuedApiToken {
 
 /// A connection after a write. Its secret never comes back.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-#[schema(example = json!({
+#[schema(example = json!(parsed(r#"{
     "id": "019302d5-6f3c-7b1e-9c53-0d6a3c1f2b44", "kind": "imap", "name": "Work mail", "endpoint": "imap.example.org",
     "port": 993, "username": "ada", "has_secret": true, "security": "tls", "address": null, "display_name": null,
     "imap_connection_id": null, "saves_sent": null, "created_at": "2026-11-22T20:28:00Z",
     "updated_at": "2026-11-22T20:28:00Z", "version": 1
-}))]
+}"#)))]
 pub struct WrittenConnection {
     /// Its id.
     pub id: Uuid,

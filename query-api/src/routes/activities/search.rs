@@ -6,6 +6,7 @@
 use orbit_domain::activities::Trigrams;
 use orbit_platform::{
     http::{
+        openapi::parsed,
         page::{Page, PageRequest},
         query::{Query, Sort, SortKey},
     },
@@ -31,7 +32,7 @@ use crate::{
 
 /// An activity that was found.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = FoundActivity, example = json!({
+#[schema(as = FoundActivity, example = json!(parsed(r#"{
     "id": "0197f0a0-0000-7000-8000-0000000000aa", "type": "tasks.completed",
     "action_type": "tasks.completed", "version": 1, "position": 4711,
     "recorded_at": "2026-11-22T20:28:00Z", "actor": {"type": "user"},
@@ -39,7 +40,7 @@ use crate::{
     "correlation_id": "0197f0a0-0000-7000-8000-0000000000ab", "causation_id": null,
     "data": {"completed_at": "2026-11-22T20:28:00Z"}, "description": "Completed task \"Buy milk\"", "session_id": null,
     "highlights": {"description": [{"text": "Completed task \"Buy ", "hit": false}, {"text": "milk", "hit": true}, {"text": "\"", "hit": false}]}
-}))]
+}"#)))]
 pub struct Found {
     /// The activity itself.
     #[serde(flatten)]
@@ -50,9 +51,9 @@ pub struct Found {
 
 /// Where the words stand.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
-#[schema(as = ActivityHighlights, example = json!({
+#[schema(as = ActivityHighlights, example = json!(parsed(r#"{
     "description": [{"text": "Completed task \"Buy ", "hit": false}, {"text": "milk", "hit": true}, {"text": "\"", "hit": false}]
-}))]
+}"#)))]
 pub struct Highlights {
     /// The whole sentence, in pieces.
     pub description: Vec<Fragment>,

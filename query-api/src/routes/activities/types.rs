@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use orbit_events::Event;
 use orbit_platform::{
-    http::{page::Page, query::Query},
+    http::{openapi::parsed, page::Page, query::Query},
     problem::ApiError,
 };
 use serde::Serialize;
@@ -19,9 +19,9 @@ use crate::{
 
 /// A type of activity.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-#[schema(example = json!({
+#[schema(example = json!(parsed(r#"{
     "action_type": "tasks.completed", "entity_type": "task", "version": 1, "description": "A task was done.", "count": 40
-}))]
+}"#)))]
 pub struct ActivityType {
     /// The wire type.
     pub action_type: &'static str,

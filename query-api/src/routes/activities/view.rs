@@ -1,6 +1,7 @@
 //! An activity as readers see it: a fact in its outward shape (contract), and its sentence.
 
 use chrono::{DateTime, Utc};
+use orbit_platform::http::openapi::parsed;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use sqlx::{FromRow, Row as _, postgres::PgRow, types::Json};
@@ -9,14 +10,14 @@ use uuid::Uuid;
 
 /// Something that happened.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(example = json!({
+#[schema(example = json!(parsed(r#"{
     "id": "0197f0a0-0000-7000-8000-0000000000aa", "type": "tasks.completed",
     "action_type": "tasks.completed", "version": 1, "position": 4711,
     "recorded_at": "2026-11-22T20:28:00Z", "actor": {"type": "user"},
     "entity": {"type": "task", "id": "0197f0a0-0000-7000-8000-000000000001"},
     "correlation_id": "0197f0a0-0000-7000-8000-0000000000ab", "causation_id": null,
     "data": {"completed_at": "2026-11-22T20:28:00Z"}, "description": "Completed task \"Buy milk\"", "session_id": null
-}))]
+}"#)))]
 pub struct Activity {
     /// The fact's own id.
     pub id: Uuid,
@@ -51,7 +52,7 @@ pub struct Activity {
 
 /// What something was done to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-#[schema(as = ActivityEntity, example = json!({"type": "task", "id": "0197f0a0-0000-7000-8000-000000000001"}))]
+#[schema(as = ActivityEntity, example = json!(parsed(r#"{"type": "task", "id": "0197f0a0-0000-7000-8000-000000000001"}"#)))]
 pub struct Entity {
     /// `task`, `list`, `label`, `user`, `login` …
     #[serde(rename = "type")]

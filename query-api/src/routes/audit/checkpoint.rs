@@ -7,7 +7,7 @@ use axum::{
 use chrono::{DateTime, Utc};
 use orbit_event_store::proof::{Seal, note};
 use orbit_platform::{
-    http::{headers, query::Query},
+    http::{headers, openapi::parsed, query::Query},
     problem::ApiError,
 };
 use serde::Serialize;
@@ -18,13 +18,13 @@ use crate::{answer::Snapshot, reader::Reader};
 
 /// A signed statement of how many facts the log holds and what they hash to.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = AuditCheckpoint, example = json!({
+#[schema(as = AuditCheckpoint, example = json!(parsed(r#"{
     "origin": "orbit/0197f0a0-0000-7000-8000-0000000000ee", "size": 4711,
     "root": "CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=",
     "note": "orbit/0197f0a0-0000-7000-8000-0000000000ee\n4711\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n\n— orbit/0197f0a0-0000-7000-8000-0000000000ee Az3grlgtzPICa5OS8npVmf1Myq/5IZniMp+ZJurmRDeOoRDe4URYN7u5/Zhcyv2q1gGzGku9nTo+zyWE+xeMcTOAYQ8=\n",
     "verifier_key": "orbit/0197f0a0-0000-7000-8000-0000000000ee+033de0ae+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW",
     "signed_at": "2026-11-22T20:28:00Z"
-}))]
+}"#)))]
 pub struct Checkpoint {
     /// The log's name. It holds the store's epoch: a log that was restored from a backup is another one.
     pub origin: String,

@@ -1,7 +1,10 @@
 //! `GET /audit/proof/consistency`: that the log has only grown between two checkpoints.
 
 use orbit_event_store::proof::prove;
-use orbit_platform::{http::query::Query, problem::ApiError};
+use orbit_platform::{
+    http::{openapi::parsed, query::Query},
+    problem::ApiError,
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -10,10 +13,10 @@ use crate::{answer::Snapshot, reader::Reader};
 
 /// Hashes that show a tree to begin with an earlier one (RFC 6962, 2.1.2).
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(example = json!({
+#[schema(example = json!(parsed(r#"{
     "from": 1, "to": 2, "from_root": "bjQLnP+zepicpUTmu3gKLHiQHT+zNzh2hRGjBhevoB0=",
     "to_root": "+sVCA+fMaWzw38tCySodnbr3CtnmIfS9jZhmLwDjwSU=", "hashes": ["lqKW0iTyhcZ77pPDD4owkVfw2qNdxbh+QQt4YwoJz8c="]
-}))]
+}"#)))]
 pub struct ConsistencyProof {
     /// The size of the earlier tree.
     pub from: i64,

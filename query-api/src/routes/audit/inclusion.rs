@@ -2,7 +2,10 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use orbit_event_store::proof::{Seal, leaf::Leaf, prove};
-use orbit_platform::{http::query::Query, problem::ApiError};
+use orbit_platform::{
+    http::{openapi::parsed, query::Query},
+    problem::ApiError,
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -11,11 +14,11 @@ use crate::{answer::Snapshot, reader::Reader};
 
 /// Hashes that lead from a fact to the root of a tree (RFC 6962, 2.1.1).
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(example = json!({
+#[schema(example = json!(parsed(r#"{
     "position": 2, "leaf_index": 1, "leaf_hash": "lqKW0iTyhcZ77pPDD4owkVfw2qNdxbh+QQt4YwoJz8c=",
     "entry": "AAAADW9yYml0LmZhY3QudjE=", "tree_size": 2, "hashes": ["bjQLnP+zepicpUTmu3gKLHiQHT+zNzh2hRGjBhevoB0="],
     "checkpoint": null
-}))]
+}"#)))]
 pub struct InclusionProof {
     /// The fact's place in the log.
     pub position: i64,

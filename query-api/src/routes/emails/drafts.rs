@@ -3,7 +3,7 @@
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use orbit_platform::{
-    http::{page::Page, path::PathId, query::Query},
+    http::{openapi::parsed, page::Page, path::PathId, query::Query},
     problem::ApiError,
 };
 use serde::Serialize;
@@ -40,12 +40,12 @@ const STATUSES: [&str; 3] = ["pending", "sent", "discarded"];
 
 /// An e-mail that is being written.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
-#[schema(example = json!({
+#[schema(example = json!(parsed(r#"{
     "id": "0197f0a0-0000-7000-8000-0000000000e1", "reply_to_email_id": null, "connection_id": null,
     "to": [{"email": "bob@example.org", "name": "Bob"}], "cc": [], "bcc": [], "subject": "Lunch?",
     "body": "Are you free at noon?", "attachments": [], "status": "pending", "submission_id": null,
     "created_by": "user", "created_at": "2026-11-22T20:28:00Z", "updated_at": "2026-11-22T20:28:00Z", "version": 1
-}))]
+}"#)))]
 pub struct Draft {
     /// Its id.
     pub id: Uuid,

@@ -3,7 +3,7 @@
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use orbit_platform::{
-    http::{page::Page, path::PathId, query::Query},
+    http::{openapi::parsed, page::Page, path::PathId, query::Query},
     problem::ApiError,
 };
 use serde::Serialize;
@@ -24,11 +24,11 @@ use crate::{
 
 /// A folder.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
-#[schema(as = EmailFolder, example = json!({
+#[schema(as = EmailFolder, example = json!(parsed(r#"{
     "id": "0197f0a0-0000-7000-8000-0000000000d1", "connection_id": null, "path": "inbox", "name": "Inbox",
     "role": "inbox", "delimiter": null, "emails": 120, "unread": 3, "sync": null,
     "created_at": "2026-11-22T20:28:00Z", "updated_at": "2026-11-22T20:28:00Z", "version": 1
-}))]
+}"#)))]
 pub struct Folder {
     /// Its id.
     pub id: Uuid,
@@ -79,9 +79,9 @@ pub enum Phase {
 
 /// How a folder is kept in step with the account elsewhere that it is in.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
-#[schema(as = FolderSync, example = json!({
+#[schema(as = FolderSync, example = json!(parsed(r#"{
     "phase": "fetching", "done": 400, "total": 5120, "last_error": null, "next_retry_at": null, "synced_at": null
-}))]
+}"#)))]
 pub struct Sync {
     /// What is done with it.
     #[schema(value_type = Phase)]

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use orbit_platform::{
-    http::{page::Page, path::PathId, query::Query},
+    http::{openapi::parsed, page::Page, path::PathId, query::Query},
     problem::ApiError,
 };
 use serde::Serialize;
@@ -32,12 +32,12 @@ pub enum Status {
 
 /// A mailbox that is being taken in, or was.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
-#[schema(example = json!({
+#[schema(example = json!(parsed(r#"{
     "id": "0197f0a0-0000-7000-8000-0000000000f3", "status": "running", "progress": 25, "name": "old.mbox", "folder": null,
     "bytes": 4096, "messages": 3, "created": 1, "known": 1, "noted": 0, "refused": 1,
     "errors": [{"at": {"offset": 512}, "code": "too_large", "detail": "the message has more than 64 MiB"}], "failure": null,
     "created_at": "2026-11-24T17:00:00Z", "updated_at": "2026-11-24T17:00:01Z", "finished_at": null
-}))]
+}"#)))]
 pub struct Import {
     /// Its id.
     pub id: Uuid,

@@ -2,6 +2,7 @@
 
 use orbit_platform::{
     http::{
+        openapi::parsed,
         page::Page,
         query::{Query, Sort, SortKey},
     },
@@ -21,7 +22,7 @@ use crate::{
 
 /// A label of e-mails. It is there as long as it is on one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-#[schema(as = EmailLabel, example = json!({"label": "friends", "emails": 12}))]
+#[schema(as = EmailLabel, example = json!(parsed(r#"{"label": "friends", "emails": 12}"#)))]
 pub struct Label {
     /// What it says.
     pub label: String,

@@ -1,7 +1,7 @@
 //! `GET /emails`, `/emails/unread`, `/emails/snoozed`, `/emails/trash`: lists of e-mails.
 
 use orbit_platform::{
-    http::{page::Page, query::Query},
+    http::{openapi::parsed, page::Page, query::Query},
     problem::ApiError,
 };
 use serde::Serialize;
@@ -18,7 +18,7 @@ use crate::{answer::Snapshot, reader::Reader, routes::users::zone};
 
 /// An e-mail in a list.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
-#[schema(as = ListedEmail, example = json!({
+#[schema(as = ListedEmail, example = json!(parsed(r#"{
     "id": "0197f0a0-0000-7000-8000-0000000000c1", "thread_id": "0197f0a0-0000-7000-8000-0000000000c1",
     "message_id": "1@example.org", "subject": "Lunch?", "from_email": "bob@example.org", "from_name": "Bob",
     "to_emails": ["ada@example.org"], "cc_emails": [], "bcc_emails": [], "snippet": "Are you free at noon?",
@@ -26,7 +26,7 @@ use crate::{answer::Snapshot, reader::Reader, routes::users::zone};
     "folder_id": "0197f0a0-0000-7000-8000-0000000000d1", "labels": ["friends"], "size": 2048,
     "date": "2026-11-22T20:28:00Z", "synced_at": "2026-11-22T20:28:05Z", "trashed_at": null, "snoozed_until": null,
     "created_at": "2026-11-22T20:28:05Z", "updated_at": "2026-11-22T20:28:05Z", "version": 1
-}))]
+}"#)))]
 pub struct Listed {
     /// The e-mail itself.
     #[serde(flatten)]

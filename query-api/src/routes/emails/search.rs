@@ -5,7 +5,7 @@ use orbit_domain::emails::{
     words::{Cut, Stems, mark},
 };
 use orbit_platform::{
-    http::{page::Page, query::Query},
+    http::{openapi::parsed, page::Page, query::Query},
     problem::ApiError,
 };
 use serde::Serialize;
@@ -26,7 +26,7 @@ use crate::{
 
 /// An e-mail that was found.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
-#[schema(as = FoundEmail, example = json!({
+#[schema(as = FoundEmail, example = json!(parsed(r#"{
     "id": "0197f0a0-0000-7000-8000-0000000000c1", "thread_id": "0197f0a0-0000-7000-8000-0000000000c1",
     "message_id": "1@example.org", "subject": "Lunch?", "from_email": "bob@example.org", "from_name": "Bob",
     "to_emails": ["ada@example.org"], "cc_emails": [], "bcc_emails": [], "snippet": "Are you free at noon?",
@@ -35,7 +35,7 @@ use crate::{
     "date": "2026-11-22T20:28:00Z", "synced_at": "2026-11-22T20:28:05Z", "trashed_at": null, "snoozed_until": null,
     "created_at": "2026-11-22T20:28:05Z", "updated_at": "2026-11-22T20:28:05Z", "version": 1, "rank": 0.6,
     "highlights": {"subject": [{"text": "Lunch", "hit": true}, {"text": "?", "hit": false}], "body": []}
-}))]
+}"#)))]
 pub struct Found {
     /// The e-mail itself.
     #[serde(flatten)]
@@ -48,9 +48,9 @@ pub struct Found {
 
 /// Where the words stand.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, ToSchema)]
-#[schema(as = EmailHighlights, example = json!({
+#[schema(as = EmailHighlights, example = json!(parsed(r#"{
     "subject": [{"text": "Lunch", "hit": true}, {"text": "?", "hit": false}], "body": []
-}))]
+}"#)))]
 pub struct Highlights {
     /// The whole subject, in pieces; empty if none of the words is in it.
     pub subject: Vec<Fragment>,

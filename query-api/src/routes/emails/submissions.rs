@@ -3,7 +3,7 @@
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use orbit_platform::{
-    http::{page::Page, path::PathId, query::Query},
+    http::{openapi::parsed, page::Page, path::PathId, query::Query},
     problem::ApiError,
 };
 use serde::Serialize;
@@ -44,14 +44,14 @@ const STATUSES: [&str; 7] = ["held", "sending", "deferred", "sent", "failed", "u
 
 /// An e-mail on its way out.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(example = json!({
+#[schema(example = json!(parsed(r#"{
     "id": "0197f0a0-0000-7000-8000-0000000000f1", "draft_id": null, "connection_id": null,
     "message_id": "0197f0a00000700080000000000000f1@example.org", "from": {"email": "ada@example.org", "name": "Ada"},
     "to": [{"email": "bob@example.org", "name": "Bob"}], "cc": [], "bcc": [], "subject": "Lunch?", "status": "held",
     "hold_until": "2026-11-22T20:28:10Z", "scheduled": false, "attempts": 0, "next_attempt_at": null, "sent_at": null,
     "failure_code": null, "failure_detail": null, "results": [], "bounced": false, "created_by": "user",
     "created_at": "2026-11-22T20:28:00Z", "updated_at": "2026-11-22T20:28:00Z", "version": 2
-}))]
+}"#)))]
 pub struct Submission {
     /// Its id.
     pub id: Uuid,

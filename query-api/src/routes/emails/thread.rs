@@ -1,7 +1,7 @@
 //! `GET /emails/threads/{id}`: a conversation with its e-mails.
 
 use orbit_platform::{
-    http::{path::PathId, query::Query},
+    http::{openapi::parsed, path::PathId, query::Query},
     problem::ApiError,
 };
 use serde::Serialize;
@@ -25,12 +25,12 @@ const EMAILS_AT_MOST: usize = 500;
 
 /// A thread with its e-mails.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
-#[schema(as = WholeEmailThread, example = json!({
+#[schema(as = WholeEmailThread, example = json!(parsed(r#"{
     "id": "0197f0a0-0000-7000-8000-0000000000c1", "subject": "Lunch?",
     "participants": [{"email": "bob@example.org", "name": "Bob"}], "emails": 2, "unread": 1, "has_attachments": false,
     "is_starred": false, "first_date": "2026-11-22T20:28:00Z", "last_date": "2026-11-22T21:00:00Z",
     "last_email_id": "0197f0a0-0000-7000-8000-0000000000c2", "snippet": "At noon then.", "data": [], "has_more": false
-}))]
+}"#)))]
 pub struct Whole {
     /// The thread itself.
     #[serde(flatten)]

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use orbit_platform::{
     http::{
+        openapi::parsed,
         page::{Page, PageRequest},
         query::{self, Query, Sort, SortKey},
     },
@@ -30,12 +31,12 @@ use crate::{
 
 /// A thread: e-mails that belong together, as far as they are outside the trash and junk.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
-#[schema(as = EmailThread, example = json!({
+#[schema(as = EmailThread, example = json!(parsed(r#"{
     "id": "0197f0a0-0000-7000-8000-0000000000c1", "subject": "Lunch?",
     "participants": [{"email": "bob@example.org", "name": "Bob"}], "emails": 2, "unread": 1, "has_attachments": false,
     "is_starred": false, "first_date": "2026-11-22T20:28:00Z", "last_date": "2026-11-22T21:00:00Z",
     "last_email_id": "0197f0a0-0000-7000-8000-0000000000c2", "snippet": "At noon then."
-}))]
+}"#)))]
 pub struct Thread {
     /// The id of its oldest e-mail.
     pub id: Uuid,

@@ -4,7 +4,7 @@ use axum::response::Response;
 use chrono::{DateTime, Utc};
 use orbit_events::emails::BlobRef;
 use orbit_platform::{
-    http::{page::Page, path::PathId, query::Query},
+    http::{openapi::parsed, page::Page, path::PathId, query::Query},
     problem::ApiError,
 };
 use serde::Serialize;
@@ -23,11 +23,11 @@ use crate::{
 
 /// A file that waits to be sent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-#[schema(as = EmailUpload, example = json!({
+#[schema(as = EmailUpload, example = json!(parsed(r#"{
     "id": "0197f0a0-0000-7000-8000-0000000000aa", "filename": "menu.pdf", "content_type": "application/pdf",
     "size": 1024, "sha256": "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824",
     "created_at": "2026-11-22T20:28:00Z", "version": 1
-}))]
+}"#)))]
 pub struct Upload {
     /// Its id: what goes into `attachments` of a draft or of what is sent.
     pub id: Uuid,

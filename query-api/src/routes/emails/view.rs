@@ -1,6 +1,7 @@
 //! An e-mail as lists show it, and the row that it is made of.
 
 use chrono::{DateTime, Utc};
+use orbit_platform::http::openapi::parsed;
 use serde::{Deserialize, Serialize};
 use sqlx::{FromRow, Row as _, postgres::PgRow, types::Json};
 use utoipa::ToSchema;
@@ -17,7 +18,7 @@ pub enum Author {
 
 /// Somebody's address.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[schema(as = EmailAddress, example = json!({"email": "ada@example.org", "name": "Ada Lovelace"}))]
+#[schema(as = EmailAddress, example = json!(parsed(r#"{"email": "ada@example.org", "name": "Ada Lovelace"}"#)))]
 pub struct Address {
     /// As it was written; empty, if it could not be read.
     pub email: String,
@@ -38,7 +39,7 @@ pub struct Recipients {
 
 /// An e-mail.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
-#[schema(example = json!({
+#[schema(example = json!(parsed(r#"{
     "id": "0197f0a0-0000-7000-8000-0000000000c1", "thread_id": "0197f0a0-0000-7000-8000-0000000000c1",
     "message_id": "1@example.org", "subject": "Lunch?", "from_email": "bob@example.org", "from_name": "Bob",
     "to_emails": ["ada@example.org"], "cc_emails": [], "bcc_emails": [], "snippet": "Are you free at noon?",
@@ -46,7 +47,7 @@ pub struct Recipients {
     "folder_id": "0197f0a0-0000-7000-8000-0000000000d1", "labels": ["friends"], "size": 2048,
     "date": "2026-11-22T20:28:00Z", "synced_at": "2026-11-22T20:28:05Z", "trashed_at": null, "snoozed_until": null,
     "created_at": "2026-11-22T20:28:05Z", "updated_at": "2026-11-22T20:28:05Z", "version": 1
-}))]
+}"#)))]
 #[expect(clippy::struct_excessive_bools, reason = "each is a mark of its own")]
 #[expect(clippy::struct_field_names, reason = "an address is called an e-mail too")]
 pub struct Email {

@@ -4,6 +4,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
 use orbit_adapters::mime::Sanitised;
 use orbit_events::emails::{BlobRef, Part};
+use orbit_platform::http::openapi::parsed;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -11,7 +12,7 @@ use super::view::{Address, Email, Recipients};
 
 /// An e-mail with all that is in it.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
-#[schema(as = WholeEmail, example = json!({
+#[schema(as = WholeEmail, example = json!(parsed(r#"{
     "id": "0197f0a0-0000-7000-8000-0000000000c1", "thread_id": "0197f0a0-0000-7000-8000-0000000000c1",
     "message_id": "1@example.org", "subject": "Lunch?", "from_email": "bob@example.org", "from_name": "Bob",
     "to_emails": ["ada@example.org"], "cc_emails": [], "bcc_emails": [], "snippet": "Are you free at noon?",
@@ -27,7 +28,7 @@ use super::view::{Address, Email, Recipients};
         "sha256": "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824", "inline": false, "content_id": null
     }],
     "notes": [], "language": "en", "raw_sha256": "486ea46224d1bb4fb680f34f7c9ad96a8f24ec88be73ea8e5a6c65260e9cb8a7"
-}))]
+}"#)))]
 pub struct Whole {
     /// What lists show of it.
     #[serde(flatten)]
@@ -70,10 +71,10 @@ pub struct Whole {
 
 /// A file of a message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-#[schema(as = EmailAttachment, example = json!({
+#[schema(as = EmailAttachment, example = json!(parsed(r#"{
     "n": 1, "path": "2", "filename": "menu.pdf", "content_type": "application/pdf", "size": 1024,
     "sha256": "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824", "inline": false, "content_id": null
-}))]
+}"#)))]
 pub struct Attachment {
     /// Its number: `GET /emails/{id}/attachments/{n}` has its content.
     pub n: usize,

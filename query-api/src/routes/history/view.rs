@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use orbit_events::Outward;
+use orbit_platform::http::openapi::parsed;
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -9,12 +10,12 @@ use uuid::Uuid;
 
 /// Something that happened, as the log holds it.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
-#[schema(example = json!({
+#[schema(example = json!(parsed(r#"{
     "id": "0197f0a0-0000-7000-8000-0000000000aa", "type": "tasks.retitled", "version": 1, "position": 4711,
     "recorded_at": "2026-11-22T20:28:00Z", "actor": {"type": "user"},
     "entity": {"type": "task", "id": "0197f0a0-0000-7000-8000-000000000001"},
     "correlation_id": "0197f0a0-0000-7000-8000-0000000000ab", "causation_id": null, "data": {"title": "Buy oat milk"}
-}))]
+}"#)))]
 pub struct Fact {
     /// The fact's own id.
     pub id: Uuid,
@@ -47,7 +48,7 @@ pub struct Fact {
 
 /// What a fact happened to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-#[schema(example = json!({"type": "task", "id": "0197f0a0-0000-7000-8000-000000000001"}))]
+#[schema(example = json!(parsed(r#"{"type": "task", "id": "0197f0a0-0000-7000-8000-000000000001"}"#)))]
 pub struct FactEntity {
     /// `task`, `list`, `label`, `user`, `login` …
     #[serde(rename = "type")]
@@ -76,7 +77,7 @@ impl From<Outward> for Fact {
 
 /// A fact in the history of one thing, with what it changed.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
-#[schema(example = json!({
+#[schema(example = json!(parsed(r#"{
     "id": "0197f0a0-0000-7000-8000-0000000000aa", "type": "tasks.retitled", "version": 1, "position": 4711,
     "recorded_at": "2026-11-22T20:28:00Z", "actor": {"type": "user"},
     "entity": {"type": "task", "id": "0197f0a0-0000-7000-8000-000000000001"},
@@ -84,7 +85,7 @@ impl From<Outward> for Fact {
     "entity_version": 2,
     "cause": {"actor": {"type": "user"}, "session_id": "0197f0a0-0000-7000-8000-0000000000d1", "fact": null},
     "changes": [{"field": "title", "before": "Buy milk", "after": "Buy oat milk"}]
-}))]
+}"#)))]
 pub struct Entry {
     /// The fact itself.
     #[serde(flatten)]
@@ -100,7 +101,7 @@ pub struct Entry {
 
 /// What brought a fact about.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
-#[schema(example = json!({"actor": {"type": "user"}, "session_id": "0197f0a0-0000-7000-8000-0000000000d1", "fact": null}))]
+#[schema(example = json!(parsed(r#"{"actor": {"type": "user"}, "session_id": "0197f0a0-0000-7000-8000-0000000000d1", "fact": null}"#)))]
 pub struct Cause {
     /// Who acted, as in the fact.
     #[schema(value_type = Object)]
@@ -113,7 +114,7 @@ pub struct Cause {
 
 /// The fact that another one answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-#[schema(example = json!({"id": "0197f0a0-0000-7000-8000-0000000000a9", "type": "tasks.completed", "position": 4710}))]
+#[schema(example = json!(parsed(r#"{"id": "0197f0a0-0000-7000-8000-0000000000a9", "type": "tasks.completed", "position": 4710}"#)))]
 pub struct CausingFact {
     /// Its id.
     pub id: Uuid,
@@ -126,7 +127,7 @@ pub struct CausingFact {
 
 /// What became of one field.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
-#[schema(example = json!({"field": "title", "before": "Buy milk", "after": "Buy oat milk"}))]
+#[schema(example = json!(parsed(r#"{"field": "title", "before": "Buy milk", "after": "Buy oat milk"}"#)))]
 pub struct Change {
     /// The field, as the thing's own routes call it.
     pub field: &'static str,

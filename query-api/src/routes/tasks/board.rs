@@ -2,7 +2,10 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 use orbit_platform::{
-    http::query::{self, LIMIT_AT_MOST, LIMIT_DEFAULT, Query},
+    http::{
+        openapi::parsed,
+        query::{self, LIMIT_AT_MOST, LIMIT_DEFAULT, Query},
+    },
     problem::ApiError,
 };
 use serde::Serialize;
@@ -29,7 +32,7 @@ const CARDS_AT_MOST: i64 = LISTS_AT_MOST * LIMIT_DEFAULT as i64;
 
 /// The board.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
-#[schema(example = json!({"lists": [], "has_more": false}))]
+#[schema(example = json!(parsed(r#"{"lists": [], "has_more": false}"#)))]
 pub struct Board {
     /// The lists in order; at most 100.
     pub lists: Vec<Column>,
@@ -39,11 +42,11 @@ pub struct Board {
 
 /// A list with its first tasks.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
-#[schema(as = BoardColumn, example = json!({
+#[schema(as = BoardColumn, example = json!(parsed(r##"{
     "id": "0197f0a0-0000-7000-8000-0000000000a1", "name": "Today", "color": "#aabbcc", "position": "a1",
     "created_at": "2026-11-22T20:28:00Z", "updated_at": "2026-11-22T20:28:00Z", "version": 1,
     "tasks": [], "has_more": false
-}))]
+}"##)))]
 pub struct Column {
     /// The list itself.
     #[serde(flatten)]
@@ -56,13 +59,13 @@ pub struct Column {
 
 /// A task as its card shows it: all but the description, which `GET /tasks/{id}` has.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
-#[schema(as = TaskCard, example = json!({
+#[schema(as = TaskCard, example = json!(parsed(r#"{
     "id": "0197f0a0-0000-7000-8000-000000000001", "list_id": "0197f0a0-0000-7000-8000-0000000000a1", "parent_id": null,
     "title": "Buy milk", "has_description": false, "priority": "medium", "status": "open", "due_date": "2026-11-23",
     "completed_at": null, "position": "a0", "labels": ["0197f0a0-0000-7000-8000-0000000000b1"], "created_by": "user",
     "extracted_from": null, "created_at": "2026-11-22T20:28:00Z", "updated_at": "2026-11-22T20:28:00Z", "version": 1,
     "progress": {"done": 0, "total": 0}
-}))]
+}"#)))]
 pub struct Card {
     /// The task's id.
     pub id: Uuid,

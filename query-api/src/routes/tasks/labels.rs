@@ -3,7 +3,7 @@
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use orbit_platform::{
-    http::{page::Page, path::PathId, query::Query},
+    http::{openapi::parsed, page::Page, path::PathId, query::Query},
     problem::ApiError,
 };
 use serde::Serialize;
@@ -22,10 +22,10 @@ use crate::{
 
 /// A label of tasks.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
-#[schema(example = json!({
+#[schema(example = json!(parsed(r#"{
     "id": "0197f0a0-0000-7000-8000-0000000000b1", "name": "errand", "color": null,
     "created_at": "2026-11-22T20:28:00Z", "updated_at": "2026-11-22T20:28:00Z", "version": 1
-}))]
+}"#)))]
 pub struct Label {
     /// Its id.
     pub id: Uuid,

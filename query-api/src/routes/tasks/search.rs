@@ -2,6 +2,7 @@
 
 use orbit_platform::{
     http::{
+        openapi::parsed,
         page::{Page, PageRequest},
         query::{Query, Sort, SortKey},
     },
@@ -28,14 +29,14 @@ use crate::{
 
 /// A task that was found.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
-#[schema(as = FoundTask, example = json!({
+#[schema(as = FoundTask, example = json!(parsed(r#"{
     "id": "0197f0a0-0000-7000-8000-000000000001", "list_id": "0197f0a0-0000-7000-8000-0000000000a1", "parent_id": null,
     "title": "Buy milk", "description": null, "priority": "medium", "status": "open", "due_date": "2026-11-23",
     "completed_at": null, "position": "a0", "labels": [], "created_by": "user", "extracted_from": null,
     "dismiss_reason": null, "deleted_at": null, "created_at": "2026-11-22T20:28:00Z",
     "updated_at": "2026-11-22T20:28:00Z", "version": 1, "progress": {"done": 0, "total": 0}, "rank": 0.1,
     "highlights": {"title": [{"text": "Buy ", "hit": false}, {"text": "milk", "hit": true}], "description": []}
-}))]
+}"#)))]
 pub struct Found {
     /// The task itself.
     #[serde(flatten)]
@@ -48,9 +49,9 @@ pub struct Found {
 
 /// Where the words stand.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
-#[schema(as = TaskHighlights, example = json!({
+#[schema(as = TaskHighlights, example = json!(parsed(r#"{
     "title": [{"text": "Buy ", "hit": false}, {"text": "milk", "hit": true}], "description": []
-}))]
+}"#)))]
 pub struct Highlights {
     /// The whole title, in pieces; what looks like markup (`<…>`) is left out.
     pub title: Vec<Fragment>,

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use orbit_platform::{
-    http::query::{self, Query},
+    http::{
+        openapi::parsed,
+        query::{self, Query},
+    },
     problem::ApiError,
 };
 use serde::{Deserialize, Serialize};
@@ -29,14 +32,14 @@ const DAYS_AT_MOST: u16 = 366;
 
 /// How the caller's tasks are. Those in the trash do not count.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
-#[schema(as = TaskStatistics, example = json!({
+#[schema(as = TaskStatistics, example = json!(parsed(r#"{
     "time_zone": "Europe/Berlin", "today": "2026-11-22", "open": 12, "overdue": 2, "due_today": 3, "completed": 40,
     "completed_per_day": [{"date": "2026-11-21", "count": 4}, {"date": "2026-11-22", "count": 1}],
     "lead_time": {"tasks": 5, "median_s": 7200.0, "average_s": 9000.5},
     "by_status": {"backlog": 4, "open": 6, "in_progress": 1, "waiting": 1, "done": 40, "pending": 0, "dismissed": 2},
     "by_priority": {"low": 2, "medium": 8, "high": 2},
     "by_list": [{"list_id": "0197f0a0-0000-7000-8000-0000000000a1", "name": "Today", "open": 3, "done": 9}]
-}))]
+}"#)))]
 pub struct Statistics {
     /// The zone in which days are cut.
     pub time_zone: &'static str,
@@ -66,7 +69,7 @@ pub struct Statistics {
 
 /// A day.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-#[schema(as = TasksCompletedOnDay, example = json!({"date": "2026-11-22", "count": 4}))]
+#[schema(as = TasksCompletedOnDay, example = json!(parsed(r#"{"date": "2026-11-22", "count": 4}"#)))]
 pub struct Day {
     /// The day in the caller's zone.
     pub date: NaiveDate,
@@ -76,7 +79,7 @@ pub struct Day {
 
 /// From written down to done.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
-#[schema(as = TaskLeadTime, example = json!({"tasks": 5, "median_s": 7200.0, "average_s": 9000.5}))]
+#[schema(as = TaskLeadTime, example = json!(parsed(r#"{"tasks": 5, "median_s": 7200.0, "average_s": 9000.5}"#)))]
 pub struct LeadTime {
     /// How many tasks it is taken from.
     pub tasks: i64,
@@ -88,7 +91,7 @@ pub struct LeadTime {
 
 /// A list's share.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[schema(as = TasksInList, example = json!({"list_id": "0197f0a0-0000-7000-8000-0000000000a1", "name": "Today", "open": 3, "done": 9}))]
+#[schema(as = TasksInList, example = json!(parsed(r#"{"list_id": "0197f0a0-0000-7000-8000-0000000000a1", "name": "Today", "open": 3, "done": 9}"#)))]
 pub struct InList {
     /// The list.
     pub list_id: Uuid,

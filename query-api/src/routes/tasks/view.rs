@@ -1,6 +1,7 @@
 //! A task as readers see it, and the row that it is made of.
 
 use chrono::{DateTime, NaiveDate, Utc};
+use orbit_platform::http::openapi::parsed;
 use serde::Serialize;
 use sqlx::{FromRow, Row as _, postgres::PgRow};
 use utoipa::ToSchema;
@@ -48,13 +49,13 @@ pub const AUTHORS: [&str; 2] = ["user", "agent"];
 
 /// A task.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
-#[schema(example = json!({
+#[schema(example = json!(parsed(r#"{
     "id": "0197f0a0-0000-7000-8000-000000000001", "list_id": "0197f0a0-0000-7000-8000-0000000000a1", "parent_id": null,
     "title": "Buy milk", "description": null, "priority": "medium", "status": "open", "due_date": "2026-11-23",
     "completed_at": null, "position": "a0", "labels": ["0197f0a0-0000-7000-8000-0000000000b1"], "created_by": "user",
     "extracted_from": null, "dismiss_reason": null, "deleted_at": null, "created_at": "2026-11-22T20:28:00Z",
     "updated_at": "2026-11-22T20:28:00Z", "version": 1, "progress": {"done": 0, "total": 0}
-}))]
+}"#)))]
 pub struct Task {
     /// Its id.
     pub id: Uuid,
@@ -101,7 +102,7 @@ pub struct Task {
 
 /// What a task was read out of.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
-#[schema(as = TaskSource, example = json!({"type": "email", "id": "0197f0a0-0000-7000-8000-0000000000c1"}))]
+#[schema(as = TaskSource, example = json!(parsed(r#"{"type": "email", "id": "0197f0a0-0000-7000-8000-0000000000c1"}"#)))]
 pub struct Source {
     /// `email`, `message`, `document` …
     #[serde(rename = "type")]
@@ -112,7 +113,7 @@ pub struct Source {
 
 /// How far the direct sub-tasks of a task are. Those in the trash or dismissed do not count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
-#[schema(as = TaskProgress, example = json!({"done": 1, "total": 3}))]
+#[schema(as = TaskProgress, example = json!(parsed(r#"{"done": 1, "total": 3}"#)))]
 pub struct Progress {
     /// How many are done.
     pub done: i64,

@@ -3,7 +3,7 @@
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use orbit_platform::{
-    http::{page::Page, path::PathId, query::Query},
+    http::{openapi::parsed, page::Page, path::PathId, query::Query},
     problem::ApiError,
 };
 use serde::Serialize;
@@ -25,14 +25,14 @@ use crate::{
 
 /// A connection to an account elsewhere.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
-#[schema(as = Connection, example = json!({
+#[schema(as = Connection, example = json!(parsed(r#"{
     "id": "0197f0a0-0000-7000-8000-0000000000f1", "kind": "imap", "name": "Work mail", "endpoint": "imap.example.org",
     "port": 993, "username": "ada", "has_secret": true, "security": "tls", "address": null, "display_name": null,
     "imap_connection_id": null, "saves_sent": null,
     "sync": {"state": "ok", "items": 120, "last_synced_at": "2026-11-22T20:28:00Z", "last_failed_at": null, "failure": null,
         "current": {"phase": "watching", "last_error": null, "next_retry_at": null, "synced_at": "2026-11-22T20:28:00Z"}},
     "created_at": "2026-11-22T20:28:00Z", "updated_at": "2026-11-22T20:28:00Z", "version": 3
-}))]
+}"#)))]
 pub struct Connection {
     /// Its id.
     pub id: Uuid,
@@ -70,10 +70,10 @@ pub struct Connection {
 
 /// How a synchronisation fares.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
-#[schema(as = ConnectionSync, example = json!({
+#[schema(as = ConnectionSync, example = json!(parsed(r#"{
     "state": "ok", "items": 120, "last_synced_at": "2026-11-22T20:28:00Z", "last_failed_at": null, "failure": null,
     "current": null
-}))]
+}"#)))]
 pub struct Sync {
     /// Of the newest attempt that was recorded: `never` (none yet), `ok` or `failed`. Of mailboxes each change of this is
     /// recorded, and a failure only once it is certain: after three in a row, or a password that is refused.
@@ -108,10 +108,10 @@ pub enum Phase {
 
 /// How a mailbox elsewhere is kept in step.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
-#[schema(as = MailboxSync, example = json!({
+#[schema(as = MailboxSync, example = json!(parsed(r#"{
     "phase": "failed", "last_error": {"code": "unreachable", "detail": "The server cannot be reached, or does not answer.",
     "at": "2026-11-22T20:28:00Z"}, "next_retry_at": "2026-11-22T20:28:05Z", "synced_at": "2026-11-22T20:13:00Z"
-}))]
+}"#)))]
 pub struct Current {
     /// What is done with it.
     #[schema(value_type = Phase)]
@@ -126,7 +126,7 @@ pub struct Current {
 
 /// Why a synchronisation failed.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
-#[schema(as = ConnectionFailure, example = json!({"code": "unreachable", "detail": "imap.example.org does not answer"}))]
+#[schema(as = ConnectionFailure, example = json!(parsed(r#"{"code": "unreachable", "detail": "imap.example.org does not answer"}"#)))]
 pub struct Failure {
     /// For programs: `unreachable`, `authentication_failed` …
     pub code: String,

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use orbit_platform::{
-    http::{page::Page, query::Query},
+    http::{openapi::parsed, page::Page, query::Query},
     problem::ApiError,
 };
 use serde::Serialize;
@@ -20,11 +20,11 @@ use crate::{
 
 /// A device on which the user is logged in.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
-#[schema(example = json!({
+#[schema(example = json!(parsed(r#"{
     "id": "0197f0a0-0000-7000-8000-0000000000d1", "device_name": "Laptop", "user_agent": "curl/8.5.0",
     "address": "203.0.113.7", "created_at": "2026-11-22T20:28:00Z", "last_used_at": "2026-11-22T20:28:00Z",
     "expires_at": "2026-12-22T20:28:00Z", "current": true
-}))]
+}"#)))]
 #[expect(clippy::struct_field_names, reason = "the product calls it device_name")]
 pub struct Device {
     /// Its id: that of the login.

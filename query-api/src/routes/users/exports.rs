@@ -13,7 +13,7 @@ use orbit_event_store::{
     exports::{self, Exports, Status},
 };
 use orbit_platform::{
-    http::{headers, path::PathId, query::Query},
+    http::{headers, openapi::parsed, path::PathId, query::Query},
     problem::{ApiError, kinds},
 };
 use serde::Serialize;
@@ -25,10 +25,10 @@ use crate::{answer::Snapshot, reader::Reader};
 
 /// An archive, or one in the making.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(example = json!({
+#[schema(example = json!(parsed(r#"{
     "id": "0197f0a0-0000-7000-8000-0000000000f1", "status": "complete", "progress": 100, "bytes": 48211,
     "created_at": "2026-11-22T20:28:00Z", "finished_at": "2026-11-22T20:28:02Z", "expires_at": "2026-11-29T20:28:00Z"
-}))]
+}"#)))]
 pub struct Export {
     /// Its id.
     pub id: Uuid,
@@ -50,10 +50,10 @@ pub struct Export {
 
 /// The caller's archives.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(example = json!({"data": [{
+#[schema(example = json!(parsed(r#"{"data": [{
     "id": "0197f0a0-0000-7000-8000-0000000000f1", "status": "running", "progress": 40, "bytes": 48211,
     "created_at": "2026-11-22T20:28:00Z", "finished_at": null, "expires_at": "2026-11-29T20:28:00Z"
-}]}))]
+}]}"#)))]
 pub struct AllExports {
     /// The newest first. There are never more than a handful.
     pub data: Vec<Export>,

@@ -2,7 +2,10 @@
 
 use axum::response::Response;
 use chrono::{DateTime, Utc};
-use orbit_platform::{http::query::Query, problem::ApiError};
+use orbit_platform::{
+    http::{openapi::parsed, query::Query},
+    problem::ApiError,
+};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use sqlx::{PgConnection, types::Json};
@@ -18,11 +21,11 @@ use crate::{
 
 /// An account.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(example = json!({
+#[schema(example = json!(parsed(r#"{
     "id": "0197f0a0-0000-7000-8000-000000000001", "email": "ada@example.org", "name": "Ada", "avatar_url": null,
     "time_zone": "Europe/Berlin", "locale": "de-DE", "working_hours": [{"weekday": 1, "from": "09:00", "to": "17:00"}],
     "preferences": {"theme": "dark"}, "erasure_due_at": null, "created_at": "2026-11-22T20:28:00Z", "updated_at": "2026-11-22T20:28:00Z", "version": 1
-}))]
+}"#)))]
 pub struct Account {
     /// The user's id.
     pub id: Uuid,
@@ -54,7 +57,7 @@ pub struct Account {
 
 /// When a user works on one day of the week, in the user's zone.
 #[derive(ToSchema)]
-#[schema(as = AccountWorkingHours, example = json!({"weekday": 1, "from": "09:00", "to": "17:00"}))]
+#[schema(as = AccountWorkingHours, example = json!(parsed(r#"{"weekday": 1, "from": "09:00", "to": "17:00"}"#)))]
 #[expect(dead_code, reason = "it documents what is in the JSON that the row carries")]
 pub struct Hours {
     /// 1 is Monday, 7 is Sunday.

@@ -3,7 +3,7 @@
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use orbit_platform::{
-    http::{page::Page, path::PathId, query::Query},
+    http::{openapi::parsed, page::Page, path::PathId, query::Query},
     problem::ApiError,
 };
 use serde::Serialize;
@@ -22,10 +22,10 @@ use crate::{
 
 /// An API token, without its secret.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
-#[schema(example = json!({
+#[schema(example = json!(parsed(r#"{
     "id": "0197f0a0-0000-7000-8000-0000000000e1", "name": "backup script", "scopes": ["tasks:read"],
     "expires_at": null, "revoked_at": null, "created_at": "2026-11-22T20:28:00Z", "version": 1
-}))]
+}"#)))]
 pub struct ApiToken {
     /// Its id.
     pub id: Uuid,

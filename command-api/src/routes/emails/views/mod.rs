@@ -9,7 +9,7 @@ use orbit_events::{
     ConnectionId, EmailId, FolderId,
     emails::{Address, Role},
 };
-use orbit_platform::problem::ApiError;
+use orbit_platform::{http::openapi::parsed, problem::ApiError};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -26,12 +26,12 @@ pub fn role_name(role: Role) -> &'static str {
 
 /// An e-mail after a write: what can be changed of it, and what it is known by. What it says is in the query API.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-#[schema(example = json!({
+#[schema(example = json!(parsed(r#"{
     "id": "019302d5-6f3c-7b1e-9c53-0d6a3c1f2b50", "message_id": "4711@example.org", "subject": "Tickets to Vienna",
     "folder": "inbox", "folder_id": "019302d5-6f3c-7b1e-9c53-0d6a3c1f2b51", "is_read": true, "is_starred": false,
     "is_archived": false, "labels": ["travel"], "trashed_at": null, "snoozed_until": null,
     "created_at": "2026-11-22T20:28:00Z", "updated_at": "2026-11-22T20:30:00Z", "version": 3
-}))]
+}"#)))]
 pub struct WrittenEmail {
     /// Its id.
     pub id: Uuid,
@@ -94,7 +94,7 @@ impl WrittenEmail {
 
 /// An address.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-#[schema(as = EmailAddress, example = json!({"email": "grace@example.org", "name": "Grace"}))]
+#[schema(as = EmailAddress, example = json!(parsed(r#"{"email": "grace@example.org", "name": "Grace"}"#)))]
 pub struct Mailbox {
     /// The address itself.
     pub email: String,
@@ -108,11 +108,11 @@ fn mailboxes(addresses: Vec<Address>) -> Vec<Mailbox> {
 
 /// A decision about threads after a write.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-#[schema(example = json!({
+#[schema(example = json!(parsed(r#"{
     "id": "019302d5-6f3c-7b1e-9c53-0d6a3c1f2b53", "kind": "merged",
     "email_ids": ["019302d5-6f3c-7b1e-9c53-0d6a3c1f2b50", "019302d5-6f3c-7b1e-9c53-0d6a3c1f2b52"],
     "created_at": "2026-11-22T20:28:00Z", "updated_at": "2026-11-22T20:28:00Z", "version": 1
-}))]
+}"#)))]
 pub struct WrittenThreadDecision {
     /// Its id.
     pub id: Uuid,
@@ -147,10 +147,10 @@ impl TryFrom<Loaded<Thread>> for WrittenThreadDecision {
 
 /// A folder after a write.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-#[schema(example = json!({
+#[schema(example = json!(parsed(r#"{
     "id": "019302d5-6f3c-7b1e-9c53-0d6a3c1f2b51", "connection_id": null, "path": "Travel", "name": "Travel",
     "role": "other", "created_at": "2026-11-22T20:28:00Z", "updated_at": "2026-11-22T20:28:00Z", "version": 1
-}))]
+}"#)))]
 pub struct WrittenFolder {
     /// Its id.
     pub id: Uuid,
@@ -191,11 +191,11 @@ impl TryFrom<Loaded<Folder>> for WrittenFolder {
 
 /// A file that waits to be sent.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-#[schema(as = UploadedAttachment, example = json!({
+#[schema(as = UploadedAttachment, example = json!(parsed(r#"{
     "id": "019302d5-6f3c-7b1e-9c53-0d6a3c1f2b54", "filename": "tickets.pdf", "content_type": "application/pdf",
     "size": 48213, "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
     "created_at": "2026-11-22T20:28:00Z", "version": 1
-}))]
+}"#)))]
 pub struct Upload {
     /// Its id.
     pub id: Uuid,

@@ -11,7 +11,7 @@ use orbit_events::{
     AttachmentId, ConnectionId, DraftId, EmailId, SubmissionId,
     emails::{Author, Content, Recipient},
 };
-use orbit_platform::problem::ApiError;
+use orbit_platform::{http::openapi::parsed, problem::ApiError};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -20,12 +20,12 @@ use super::{Mailbox, mailboxes};
 
 /// A draft after a write.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-#[schema(example = json!({
+#[schema(example = json!(parsed(r#"{
     "id": "019302d5-6f3c-7b1e-9c53-0d6a3c1f2b55", "reply_to_email_id": null, "connection_id": null,
     "to": [{"email": "grace@example.org", "name": "Grace"}], "cc": [], "bcc": [], "subject": "Tickets to Vienna",
     "body": "Shall we?", "attachments": [], "status": "pending", "submission_id": null, "created_by": "user",
     "created_at": "2026-11-22T20:28:00Z", "updated_at": "2026-11-22T20:28:00Z", "version": 1
-}))]
+}"#)))]
 pub struct WrittenDraft {
     /// Its id.
     pub id: Uuid,
@@ -111,7 +111,7 @@ pub struct ResultOfRecipient {
 
 /// What is sent, after a write.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-#[schema(example = json!({
+#[schema(example = json!(parsed(r#"{
     "id": "019302d5-6f3c-7b1e-9c53-0d6a3c1f2b56", "draft_id": null, "connection_id": "019302d5-6f3c-7b1e-9c53-0d6a3c1f2b44",
     "reply_to_email_id": null, "message_id": "019302d56f3c7b1e9c530d6a3c1f2b56@example.org", "from_email": "ada@example.org",
     "from_name": "Ada", "to": [{"email": "grace@example.org", "name": "Grace"}], "cc": [], "bcc": [],
@@ -119,7 +119,7 @@ pub struct ResultOfRecipient {
     "attempts": 0, "next_attempt_at": null, "sent_at": null, "failure_code": null, "failure_detail": null, "results": [],
     "bounced": false, "created_by": "user", "created_at": "2026-11-22T20:28:00Z", "updated_at": "2026-11-22T20:28:00Z",
     "version": 2
-}))]
+}"#)))]
 pub struct WrittenSubmission {
     /// Its id.
     pub id: Uuid,

@@ -22,13 +22,12 @@ use orbit_platform::{
         serve::serve,
     },
     nats::{self, FirstConnection},
-    postgres,
+    postgres::{self, Pool},
     problem::{ApiError, ProblemKind},
     shutdown::Shutdown,
     signing::SigningKey,
     telemetry::metrics,
 };
-use sqlx::PgPool;
 use tokio::net::TcpListener;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -64,7 +63,7 @@ const POOL: &str = "command";
 /// What the command API is made of. `orbit up` shares clock, keys and limits with the other roles.
 pub struct Parts {
     /// A pool in the role [`ROLE`].
-    pub pool: PgPool,
+    pub pool: Pool,
     /// The broker.
     pub nats: async_nats::Client,
     /// What subjects begin with.
@@ -108,7 +107,7 @@ pub struct App {
     refresh_limit: RateLimiter,
     upload_limit: RateLimiter,
     connection_test_limit: RateLimiter,
-    pool: PgPool,
+    pool: Pool,
     nats: async_nats::Client,
 }
 

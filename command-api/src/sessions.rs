@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use orbit_domain::users::Login;
 use orbit_event_store::{EventStore, Fault};
-use orbit_platform::{auth::Caller, problem::ApiError};
+use orbit_platform::{auth::Caller, problem::ApiError, recent::Recent};
 use uuid::Uuid;
 
 use crate::error::Result;
@@ -16,16 +16,16 @@ use crate::error::Result;
 /// How long a login counts as active after it was looked at.
 const REMEMBERED: Duration = Duration::from_secs(30);
 /// Logins remembered at once; the least used give way.
-const CAPACITY: u64 = 100_000;
+const CAPACITY: usize = 100_000;
 
 /// The memory. Clones share it.
 #[derive(Clone)]
-pub struct Sessions(moka::sync::Cache<Uuid, Uuid>);
+pub struct Sessions(Recent<Uuid, Uuid>);
 
 impl Sessions {
     /// Remembers nothing yet.
     pub fn new() -> Self {
-        Self(moka::sync::Cache::builder().max_capacity(CAPACITY).time_to_live(REMEMBERED).build())
+        Self(Recent::new(CAPACITY, REMEMBERED))
     }
 
     /// Refuses (401) a caller whose login has ended. API tokens were looked at when they were read.
@@ -50,7 +50,7 @@ impl Sessions {
 
     /// Forgets all that was seen: logins have ended.
     pub fn recheck(&self) {
-        self.0.invalidate_all();
+        self.0.forget_all();
     }
 }
 

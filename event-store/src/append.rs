@@ -4,8 +4,7 @@
 use std::{collections::VecDeque, time::Duration};
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
-use orbit_platform::shutdown::Shutdown;
-use sqlx::PgPool;
+use orbit_platform::{postgres::Pool, shutdown::Shutdown};
 use tokio::{
     sync::{mpsc, oneshot},
     time::Instant,
@@ -77,7 +76,7 @@ pub(crate) struct Appender {
 
 impl Appender {
     /// Starts a batcher. It tells `appended` the new head after every commit.
-    pub fn start(pool: &PgPool, limits: Limits, appended: &Appended, shutdown: &Shutdown) -> Self {
+    pub fn start(pool: &Pool, limits: Limits, appended: &Appended, shutdown: &Shutdown) -> Self {
         let (queue, queued) = mpsc::channel(limits.queue);
         let batcher = Batcher::new(pool, limits, queued, appended);
         shutdown.spawn("log.append", batcher.run(shutdown.clone()));
@@ -122,7 +121,7 @@ struct Batcher {
 }
 
 impl Batcher {
-    fn new(pool: &PgPool, limits: Limits, queued: mpsc::Receiver<Queued>, appended: &Appended) -> Self {
+    fn new(pool: &Pool, limits: Limits, queued: mpsc::Receiver<Queued>, appended: &Appended) -> Self {
         let lanes = (0..LANES).map(|number| Lane::new(number, pool, limits, appended)).collect();
         Self { queued, held: VecDeque::new(), limits, idle: lanes, footprints: Vec::new() }
     }

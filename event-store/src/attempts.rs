@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use orbit_platform::clock::Clock;
-use sqlx::{PgConnection, PgPool};
+use orbit_platform::{clock::Clock, postgres::Pool};
+use sqlx::PgConnection;
 
 use crate::{Fault, Vault};
 
@@ -14,7 +14,7 @@ const WINDOW: TimeDelta = TimeDelta::minutes(15);
 /// Counts failed logins per account and address.
 #[derive(Clone)]
 pub struct Attempts {
-    pool: PgPool,
+    pool: Pool,
     vault: Vault,
     clock: Clock,
 }
@@ -27,7 +27,7 @@ pub struct Lock {
 }
 
 impl Attempts {
-    pub(crate) fn new(pool: PgPool, vault: Vault, clock: Clock) -> Self {
+    pub(crate) fn new(pool: Pool, vault: Vault, clock: Clock) -> Self {
         Self { pool, vault, clock }
     }
 

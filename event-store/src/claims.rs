@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use orbit_domain::{Claim, ClaimKey};
-use sqlx::PgPool;
+use orbit_platform::postgres::Pool;
 use uuid::Uuid;
 
 use crate::{Fault, Vault};
@@ -26,7 +26,7 @@ pub(crate) fn stored_key(claim: &Claim, vault: &Vault) -> Vec<u8> {
 }
 
 /// The stream that holds a claim.
-pub(crate) async fn holder(pool: &PgPool, claim: &Claim, vault: &Vault) -> Result<Option<Uuid>, Fault> {
+pub(crate) async fn holder(pool: &Pool, claim: &Claim, vault: &Vault) -> Result<Option<Uuid>, Fault> {
     sqlx::query_scalar!(
         "SELECT stream_id FROM log.claims WHERE scope = $1 AND key = $2 LIMIT 1",
         claim.scope,
@@ -38,7 +38,7 @@ pub(crate) async fn holder(pool: &PgPool, claim: &Claim, vault: &Vault) -> Resul
 }
 
 /// The streams that hold these claims, in their order.
-pub(crate) async fn holders(pool: &PgPool, claims: &[Claim], vault: &Vault) -> Result<Vec<Option<Uuid>>, Fault> {
+pub(crate) async fn holders(pool: &Pool, claims: &[Claim], vault: &Vault) -> Result<Vec<Option<Uuid>>, Fault> {
     let wanted: Vec<_> = claims.iter().map(|claim| (claim.scope.to_owned(), stored_key(claim, vault))).collect();
     // Asked once each, however often they are wanted.
     let (scopes, keys): (Vec<_>, Vec<_>) = wanted.iter().cloned().collect::<BTreeSet<_>>().into_iter().unzip();
@@ -48,7 +48,7 @@ pub(crate) async fn holders(pool: &PgPool, claims: &[Claim], vault: &Vault) -> R
 }
 
 /// Those of these claims that somebody holds, with their scopes.
-pub(crate) async fn held(pool: &PgPool, scopes: &[String], keys: &[Vec<u8>]) -> Result<Vec<(String, Held)>, Fault> {
+pub(crate) async fn held(pool: &Pool, scopes: &[String], keys: &[Vec<u8>]) -> Result<Vec<(String, Held)>, Fault> {
     if keys.is_empty() {
         return Ok(vec![]);
     }
@@ -67,7 +67,7 @@ pub(crate) async fn held(pool: &PgPool, scopes: &[String], keys: &[Vec<u8>]) -> 
 }
 
 /// Those of these prefixes that the key of a claim of this scope begins with.
-pub(crate) async fn begun(pool: &PgPool, scope: &str, prefixes: &[Uuid]) -> Result<Vec<Uuid>, Fault> {
+pub(crate) async fn begun(pool: &Pool, scope: &str, prefixes: &[Uuid]) -> Result<Vec<Uuid>, Fault> {
     let from: Vec<Vec<u8>> = prefixes.iter().map(|prefix| prefix.as_bytes().to_vec()).collect();
     let to: Vec<Vec<u8>> = from.iter().map(|prefix| after_prefix(prefix)).collect();
     sqlx::query_scalar!(
@@ -86,7 +86,7 @@ pub(crate) async fn begun(pool: &PgPool, scope: &str, prefixes: &[Uuid]) -> Resu
 
 /// Claims of a scope with `from < key < to`, ascending, at most `limit`.
 pub(crate) async fn ascending(
-    pool: &PgPool,
+    pool: &Pool,
     scope: &str,
     from: &[u8],
     to: &[u8],
@@ -107,7 +107,7 @@ pub(crate) async fn ascending(
 
 /// Claims of a scope with `from < key < to`, descending, at most `limit`.
 pub(crate) async fn descending(
-    pool: &PgPool,
+    pool: &Pool,
     scope: &str,
     from: &[u8],
     to: &[u8],
@@ -129,7 +129,7 @@ pub(crate) async fn descending(
 /// Releases whatever streams of a user hold who is being forgotten: keyed hashes of names are theirs, too. The streams
 /// take no more facts, so nothing can be taken meanwhile. Reads all claims: they have no index by stream, which every
 /// append would pay for.
-pub(crate) async fn forget(pool: &PgPool, user: Uuid) -> Result<(), Fault> {
+pub(crate) async fn forget(pool: &Pool, user: Uuid) -> Result<(), Fault> {
     sqlx::query!(
         "DELETE FROM log.claims WHERE stream_id IN (SELECT e.stream_id FROM log.events e WHERE e.user_id = $1)",
         user

@@ -7,9 +7,8 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use orbit_events::{EventId, UserId};
-use orbit_platform::clock::Clock;
+use orbit_platform::{clock::Clock, postgres::Pool};
 use serde::Serialize;
-use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::{Fault, Vault};
@@ -114,7 +113,7 @@ impl From<Row> for Export {
 /// The jobs of all users.
 #[derive(Clone)]
 pub struct Exports {
-    pool: PgPool,
+    pool: Pool,
     vault: Vault,
     clock: Clock,
 }
@@ -127,7 +126,7 @@ impl std::fmt::Debug for Exports {
 
 impl Exports {
     /// Jobs in the database of `pool`.
-    pub fn new(pool: PgPool, vault: Vault, clock: Clock) -> Self {
+    pub fn new(pool: Pool, vault: Vault, clock: Clock) -> Self {
         Self { pool, vault, clock }
     }
 
@@ -339,7 +338,7 @@ fn piece_type(number: i32) -> String {
 }
 
 /// Deletes archives that have expired, at most 1,000 at a time, and pieces whose job was deleted while they were written.
-pub(crate) async fn sweep(pool: &PgPool, now: DateTime<Utc>) -> Result<(), Fault> {
+pub(crate) async fn sweep(pool: &Pool, now: DateTime<Utc>) -> Result<(), Fault> {
     sqlx::query!(
         "DELETE FROM log.exports WHERE export_id IN (
              SELECT export_id FROM log.exports WHERE expires_at <= $1 ORDER BY expires_at LIMIT 1000)",
@@ -358,7 +357,7 @@ pub(crate) async fn sweep(pool: &PgPool, now: DateTime<Utc>) -> Result<(), Fault
 }
 
 /// Deletes all archives of a user who is being forgotten.
-pub(crate) async fn forget(pool: &PgPool, user: Uuid) -> Result<(), Fault> {
+pub(crate) async fn forget(pool: &Pool, user: Uuid) -> Result<(), Fault> {
     sqlx::query!(
         "WITH gone AS (DELETE FROM log.exports WHERE user_id = $1 RETURNING export_id)
          DELETE FROM log.export_chunks c USING gone WHERE c.export_id = gone.export_id",

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use sqlx::PgPool;
+use orbit_platform::postgres::Pool;
 use uuid::Uuid;
 
 use crate::{Fault, Vault};
@@ -50,7 +50,7 @@ pub(crate) struct Given {
 
 /// The answer already given to this request; [`Fault::KeyReused`] if the key was used for another one.
 pub(crate) async fn given(
-    pool: &PgPool,
+    pool: &Pool,
     vault: &Vault,
     request: &Idempotency,
     now: DateTime<Utc>,
@@ -74,7 +74,7 @@ pub(crate) async fn given(
 }
 
 /// Deletes expired answers, at most 10,000 at a time.
-pub(crate) async fn sweep(pool: &PgPool, now: DateTime<Utc>) -> Result<u64, Fault> {
+pub(crate) async fn sweep(pool: &Pool, now: DateTime<Utc>) -> Result<u64, Fault> {
     let done = sqlx::query!(
         "DELETE FROM log.commands WHERE ctid = ANY(ARRAY(
              SELECT ctid FROM log.commands WHERE expires_at <= $1 ORDER BY expires_at LIMIT 10000))",
@@ -87,7 +87,7 @@ pub(crate) async fn sweep(pool: &PgPool, now: DateTime<Utc>) -> Result<u64, Faul
 }
 
 /// Deletes all kept answers of a user who is being forgotten.
-pub(crate) async fn forget(pool: &PgPool, scope: Uuid) -> Result<(), Fault> {
+pub(crate) async fn forget(pool: &Pool, scope: Uuid) -> Result<(), Fault> {
     sqlx::query!("DELETE FROM log.commands WHERE scope = $1", scope)
         .execute(pool)
         .await

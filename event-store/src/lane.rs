@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
-use orbit_platform::random;
-use sqlx::{Connection, PgConnection, PgPool};
+use orbit_platform::{
+    postgres::{self, Pool},
+    random,
+};
+use sqlx::PgConnection;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::{
@@ -23,7 +26,7 @@ const ENDING: Duration = Duration::from_millis(10);
 /// A connection that carries one batch at a time.
 pub(crate) struct Lane {
     pub number: usize,
-    pool: PgPool,
+    pool: Pool,
     connection: Option<PgConnection>,
     limits: Limits,
     appended: Appended,
@@ -60,7 +63,7 @@ impl Work {
 }
 
 impl Lane {
-    pub fn new(number: usize, pool: &PgPool, limits: Limits, appended: &Appended) -> Self {
+    pub fn new(number: usize, pool: &Pool, limits: Limits, appended: &Appended) -> Self {
         let seat = i64::from_ne_bytes(random::bytes());
         Self { number, pool: pool.clone(), connection: None, limits, appended: appended.clone(), seat }
     }
@@ -161,7 +164,7 @@ impl Lane {
 
     /// A new connection, once the lane's last one has ended.
     async fn connect(&self) -> Result<PgConnection, sqlx::Error> {
-        let mut connection = PgConnection::connect_with(&self.pool.connect_options()).await?;
+        let mut connection = postgres::connect_with(&self.pool.connect_options()).await?;
         // As who we logged in: the last connection's backend is theirs to end.
         sqlx::raw_sql("SET ROLE NONE").execute(&mut connection).await?;
         while !take_seat(&mut connection, self.seat).await? {

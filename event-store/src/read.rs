@@ -3,7 +3,8 @@
 use chrono::{DateTime, Utc};
 use orbit_domain::{Fields, Folding};
 use orbit_events::{Envelope, Metadata, Partition, Partitions};
-use sqlx::{PgPool, types::Json};
+use orbit_platform::postgres::Pool;
+use sqlx::types::Json;
 use uuid::Uuid;
 
 use crate::{Fault, Stored, Vault, stored::Row};
@@ -75,17 +76,17 @@ impl Known {
 /// Read access to the log. A reader that has seen position p has seen everything up to p (invariant 1).
 #[derive(Clone, Debug)]
 pub struct Log {
-    pool: PgPool,
+    pool: Pool,
 }
 
 impl Log {
     /// Reads through `pool`.
-    pub fn new(pool: PgPool) -> Self {
+    pub fn new(pool: Pool) -> Self {
         Self { pool }
     }
 
     /// The pool it reads through.
-    pub fn pool(&self) -> &PgPool {
+    pub fn pool(&self) -> &Pool {
         &self.pool
     }
 

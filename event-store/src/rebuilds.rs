@@ -1,8 +1,9 @@
 //! Rebuilds that were asked for: written down here by whoever may ask, taken up by a projector, looked at by anybody.
 
 use chrono::{DateTime, Utc};
+use orbit_platform::postgres::Pool;
 use serde::Serialize;
-use sqlx::{PgPool, types::Json};
+use sqlx::types::Json;
 use uuid::Uuid;
 
 use crate::Fault;
@@ -85,7 +86,7 @@ pub struct Rebuild {
 }
 
 /// Those of these names that no projector has ever registered.
-pub async fn unknown(pool: &PgPool, projections: &[String]) -> Result<Vec<String>, Fault> {
+pub async fn unknown(pool: &Pool, projections: &[String]) -> Result<Vec<String>, Fault> {
     sqlx::query_scalar!(
         r#"SELECT w.name AS "name!" FROM unnest($1::text[]) AS w (name)
            WHERE NOT EXISTS (SELECT FROM view.projections p WHERE p.name = w.name)"#,
@@ -98,7 +99,7 @@ pub async fn unknown(pool: &PgPool, projections: &[String]) -> Result<Vec<String
 
 /// Writes a wish down. A projector takes it up within seconds, when those before it are done. If the same is in line
 /// already and not begun, nothing is written; returns the id of the one that will be done.
-pub async fn request(pool: &PgPool, wish: &Wish) -> Result<Uuid, Fault> {
+pub async fn request(pool: &Pool, wish: &Wish) -> Result<Uuid, Fault> {
     sqlx::query_scalar!(
         r#"WITH waiting AS (
                SELECT id FROM work.rebuilds
@@ -123,7 +124,7 @@ pub async fn request(pool: &PgPool, wish: &Wish) -> Result<Uuid, Fault> {
 }
 
 /// Asks a rebuild to stop. `false` if it has ended, or there is none.
-pub async fn cancel(pool: &PgPool, id: Uuid, at: DateTime<Utc>) -> Result<bool, Fault> {
+pub async fn cancel(pool: &Pool, id: Uuid, at: DateTime<Utc>) -> Result<bool, Fault> {
     let done = sqlx::query!(
         "UPDATE work.rebuilds SET cancel = true, updated_at = $2 WHERE id = $1 AND finished_at IS NULL",
         id,
@@ -136,7 +137,7 @@ pub async fn cancel(pool: &PgPool, id: Uuid, at: DateTime<Utc>) -> Result<bool, 
 }
 
 /// One rebuild.
-pub async fn find(pool: &PgPool, id: Uuid) -> Result<Option<Rebuild>, Fault> {
+pub async fn find(pool: &Pool, id: Uuid) -> Result<Option<Rebuild>, Fault> {
     sqlx::query_as!(
         Rebuild,
         r#"SELECT id, projections, workers, verify, reason, state, cancel, position, target, facts,
@@ -151,7 +152,7 @@ pub async fn find(pool: &PgPool, id: Uuid) -> Result<Option<Rebuild>, Fault> {
 }
 
 /// The newest rebuilds, newest first.
-pub async fn newest(pool: &PgPool) -> Result<Vec<Rebuild>, Fault> {
+pub async fn newest(pool: &Pool) -> Result<Vec<Rebuild>, Fault> {
     sqlx::query_as!(
         Rebuild,
         r#"SELECT id, projections, workers, verify, reason, state, cancel, position, target, facts,

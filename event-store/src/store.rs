@@ -4,9 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use orbit_domain::{Aggregate, Claim};
 use orbit_events::{Partitions, UserId, subjects};
-use orbit_platform::{clock::Clock, shutdown::Shutdown};
+use orbit_platform::{clock::Clock, postgres::Pool, shutdown::Shutdown};
 use serde::{Serialize, de::DeserializeOwned};
-use sqlx::PgPool;
 use tokio::{sync::watch, time::sleep};
 use tracing::Instrument;
 use uuid::Uuid;
@@ -34,7 +33,7 @@ const SWEEP: Duration = Duration::from_mins(5);
 /// What an event store needs to know.
 pub struct Settings {
     /// Pool of a role that may append (`orbit_command`).
-    pub pool: PgPool,
+    pub pool: Pool,
     /// Wraps the users' keys.
     pub master_key: MasterKey,
     /// The time of decisions.
@@ -48,7 +47,7 @@ pub struct Settings {
 pub struct EventStore(Arc<Inner>);
 
 struct Inner {
-    pool: PgPool,
+    pool: Pool,
     log: Log,
     vault: Vault,
     clock: Clock,
@@ -332,7 +331,7 @@ impl EventStore {
         Ok(Some(Answer { answer, position: given.position, replayed: true, preview: None }))
     }
 
-    pub(crate) fn pool(&self) -> &PgPool {
+    pub(crate) fn pool(&self) -> &Pool {
         &self.0.pool
     }
 

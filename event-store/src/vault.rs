@@ -23,9 +23,8 @@ use chacha20poly1305::{
 use chrono::{DateTime, TimeDelta, Utc};
 use hmac::{Hmac, Mac};
 use orbit_events::{EventId, UserId};
-use orbit_platform::{clock::Clock, random};
+use orbit_platform::{clock::Clock, postgres::Pool, random};
 use sha2::Sha256;
-use sqlx::PgPool;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
@@ -82,7 +81,7 @@ impl std::fmt::Debug for BlobKey {
 /// Keys of users, sealing and opening. Clones share the cache.
 #[derive(Clone)]
 pub struct Vault {
-    pool: PgPool,
+    pool: Pool,
     clock: Clock,
     master: MasterKey,
     /// Of the database, once they were read; until then as the master key makes them.
@@ -101,7 +100,7 @@ impl std::fmt::Debug for Vault {
 
 impl Vault {
     /// A vault whose keys lie in the database of `pool`.
-    pub fn new(pool: PgPool, master: &MasterKey, clock: Clock) -> Self {
+    pub fn new(pool: Pool, master: &MasterKey, clock: Clock) -> Self {
         Self {
             pool,
             derived: Arc::new(Secrets::derived(&master.first())),
@@ -374,7 +373,7 @@ impl Vault {
         &self.master
     }
 
-    pub(crate) fn pool(&self) -> &PgPool {
+    pub(crate) fn pool(&self) -> &Pool {
         &self.pool
     }
 

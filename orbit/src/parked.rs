@@ -2,8 +2,8 @@
 
 use anyhow::bail;
 use clap::Subcommand;
+use orbit_platform::postgres::Pool;
 use orbit_projector::parked::{self, Parked, Retried};
-use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::{
@@ -99,7 +99,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     }
 }
 
-async fn list(pool: &PgPool, choice: &Choice) -> anyhow::Result<()> {
+async fn list(pool: &Pool, choice: &Choice) -> anyhow::Result<()> {
     let parked = all(pool, choice).await?;
     if parked.is_empty() {
         return print::line("Nothing is parked.");
@@ -140,7 +140,7 @@ async fn retry(open: &Open, choice: &Choice) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn all(pool: &PgPool, choice: &Choice) -> anyhow::Result<Vec<Parked>> {
+async fn all(pool: &Pool, choice: &Choice) -> anyhow::Result<Vec<Parked>> {
     let (mut chosen, mut after) = (Vec::new(), 0);
     loop {
         let page = parked::list(pool, after, PAGE).await?;

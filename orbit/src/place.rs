@@ -8,11 +8,9 @@ use orbit_event_store::{Log, MasterKey, Vault};
 use orbit_platform::{
     clock::Clock,
     config::{BlobArgs, DatabaseArgs, Environment, EnvironmentArgs, KeysArgs, Secret},
-    postgres,
+    postgres::{self, Pool},
 };
 use orbit_runtime::{Addresses, Fault, Home};
-
-use sqlx::PgPool;
 
 use crate::up::secrets;
 
@@ -101,7 +99,7 @@ pub struct Place {
 /// The log and the read models, opened as a projector opens them.
 pub struct Open {
     /// Connections of the projector's role.
-    pub pool: PgPool,
+    pub pool: Pool,
     /// The log.
     pub log: Log,
     /// Opens what is in it.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event, ServerAddr};
-use futures_util::StreamExt;
+use futures_util::{StreamExt, future::BoxFuture};
 
 use crate::config::{NatsArgs, redact_url};
 
@@ -52,8 +52,13 @@ pub enum Fault {
     },
 }
 
-/// A client that reconnects for ever and logs when it loses or finds its server.
-pub async fn connect(args: &NatsArgs, name: &str, first: FirstConnection) -> Result<Client, Fault> {
+/// A client that reconnects for ever and logs when it loses or finds its server. Boxed, so that it is compiled here and
+/// not in every crate that waits for it.
+pub fn connect<'a>(args: &'a NatsArgs, name: &'a str, first: FirstConnection) -> BoxFuture<'a, Result<Client, Fault>> {
+    Box::pin(client(args, name, first))
+}
+
+async fn client(args: &NatsArgs, name: &str, first: FirstConnection) -> Result<Client, Fault> {
     if args.nats_url.is_empty() {
         return Err(Fault::Missing);
     }

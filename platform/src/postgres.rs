@@ -1,16 +1,20 @@
 //! Connections to `PostgreSQL`, with faults that say what to do.
 
+mod pool;
+
 use std::{
     str::FromStr,
     time::{Duration, Instant},
 };
 
+use futures_util::future::BoxFuture;
 use sqlx::{
-    ConnectOptions, Connection, PgConnection,
+    ConnectOptions, Connection,
     pool::PoolConnection,
-    postgres::{PgConnectOptions, PgPool, PgPoolOptions, Postgres},
+    postgres::{PgConnectOptions, PgPoolOptions, Postgres},
 };
 
+pub use self::pool::{Pool, connect_with};
 use crate::{
     config::{DatabaseArgs, redact_url},
     shutdown::Shutdown,
@@ -99,10 +103,10 @@ pub enum Fault {
 /// A pool of connections, of which one has been seen to work.
 ///
 /// `search_path` decides which schema a table without one means: `None` leaves the server's default.
-pub async fn connect(args: &DatabaseArgs, application_name: &str, search_path: Option<&str>) -> Result<PgPool, Fault> {
+pub async fn connect(args: &DatabaseArgs, application_name: &str, search_path: Option<&str>) -> Result<Pool, Fault> {
     let options = options(args, application_name, search_path)?;
     check(&options, args).await?;
-    Ok(pool_options(args).connect_lazy_with(options))
+    Ok(pool_options(args).connect_lazy_with(options).into())
 }
 
 /// As [`connect`], in a role of ours (`orbit_command`, `orbit_projector`, `orbit_query`): connections may do what that
@@ -112,10 +116,10 @@ pub async fn connect_as(
     application_name: &str,
     search_path: Option<&str>,
     role: &'static str,
-) -> Result<PgPool, Fault> {
+) -> Result<Pool, Fault> {
     let options = options(args, application_name, search_path)?.options([("role", role)]);
     check(&options, args).await?;
-    Ok(pool_options(args).connect_lazy_with(options))
+    Ok(pool_options(args).connect_lazy_with(options).into())
 }
 
 /// Connection options as [`connect`] uses them, for a single connection of one's own (locks, migrations).
@@ -159,7 +163,7 @@ pub fn pool_options(args: &DatabaseArgs) -> PgPoolOptions {
 /// Opens and closes one connection: a pool would retry until its timeout and then hide the reason.
 async fn check(options: &PgConnectOptions, args: &DatabaseArgs) -> Result<(), Fault> {
     let address = redact_url(args.database_url.expose());
-    match tokio::time::timeout(CONNECT_TIMEOUT, PgConnection::connect_with(options)).await {
+    match tokio::time::timeout(CONNECT_TIMEOUT, connect_with(options)).await {
         Err(_) => Err(Fault::Unreachable { address, source: None }),
         Ok(Err(source)) => Err(explain(address, source)),
         Ok(Ok(connection)) => {
@@ -186,24 +190,27 @@ fn explain(address: String, source: sqlx::Error) -> Fault {
 
 /// Takes a connection and records how long that took (`orbit_pool_wait_seconds{pool}`). `name` is the pool's, as given
 /// to [`observe`]: one process may have several.
-pub async fn acquire(pool: &PgPool, name: &'static str) -> Result<PoolConnection<Postgres>, sqlx::Error> {
+pub fn acquire(pool: &Pool, name: &'static str) -> BoxFuture<'static, Result<PoolConnection<Postgres>, sqlx::Error>> {
     let begun = Instant::now();
-    let connection = pool.acquire().await;
-    metrics::histogram!("orbit_pool_wait_seconds", "pool" => name).record(begun.elapsed());
-    if connection.is_err() {
-        metrics::counter!("orbit_pool_timeouts_total", "pool" => name).increment(1);
-    }
-    connection
+    let taken = pool.take();
+    Box::pin(async move {
+        let connection = taken.await;
+        metrics::histogram!("orbit_pool_wait_seconds", "pool" => name).record(begun.elapsed());
+        if connection.is_err() {
+            metrics::counter!("orbit_pool_timeouts_total", "pool" => name).increment(1);
+        }
+        connection
+    })
 }
 
 /// Whether the database answers, for the readiness page.
-pub async fn ping(pool: &PgPool) -> Result<(), sqlx::Error> {
+pub async fn ping(pool: &Pool) -> Result<(), sqlx::Error> {
     sqlx::query("SELECT 1").execute(pool).await.map(|_| ())
 }
 
 /// Records the size of a pool now and then (`orbit_pool_connections{pool, state}`), until `shutdown`. And takes a
 /// connection each time, so that waiting shows also where those who wait do not [tell](acquire).
-pub fn observe(pool: PgPool, name: &'static str, shutdown: &Shutdown) {
+pub fn observe(pool: Pool, name: &'static str, shutdown: &Shutdown) {
     let life = shutdown.clone();
     shutdown.spawn("pool size", async move {
         let mut every = tokio::time::interval(OBSERVE);
@@ -222,7 +229,7 @@ pub fn observe(pool: PgPool, name: &'static str, shutdown: &Shutdown) {
     });
 }
 
-fn record(pool: &PgPool, name: &'static str) {
+fn record(pool: &Pool, name: &'static str) {
     let (size, idle) = (f64::from(pool.size()), u32::try_from(pool.num_idle()).map_or(0.0, f64::from));
     metrics::gauge!("orbit_pool_connections", "pool" => name, "state" => "idle").set(idle);
     metrics::gauge!("orbit_pool_connections", "pool" => name, "state" => "used").set((size - idle).max(0.0));

@@ -1,8 +1,8 @@
 //! How the projections stand, for `orbit doctor`, `orbit projections` and the admin API.
 
 use chrono::{DateTime, Utc};
+use orbit_platform::postgres::Pool;
 use serde::Serialize;
-use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::{projections, runner::Fault};
@@ -19,7 +19,7 @@ pub struct Standing {
 }
 
 /// How far every projection that has begun is, by name.
-pub async fn standings(pool: &PgPool) -> Result<Vec<Standing>, Fault> {
+pub async fn standings(pool: &Pool) -> Result<Vec<Standing>, Fault> {
     sqlx::query_as!(
         Standing,
         r#"SELECT projection, count(*) AS "partitions!", min(position) AS "position!"
@@ -56,7 +56,7 @@ pub struct Overview {
 }
 
 /// Every projection there is, in the order in which they are listed.
-pub async fn overview(pool: &PgPool) -> Result<Vec<Overview>, Fault> {
+pub async fn overview(pool: &Pool) -> Result<Vec<Overview>, Fault> {
     let mut all = Vec::with_capacity(projections::ALL.len());
     for projection in projections::ALL {
         let row = sqlx::query!(

@@ -6,7 +6,8 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use orbit_event_store::{Log, Stored, Vault};
 use orbit_events::{Envelope, Partition, Recorded};
-use sqlx::{PgConnection, PgPool};
+use orbit_platform::postgres::Pool;
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::{
@@ -58,7 +59,7 @@ pub enum Retried {
 }
 
 /// Parked facts in the order of their positions, after one of them, at most `limit`.
-pub async fn list(pool: &PgPool, after: i64, limit: i64) -> Result<Vec<Parked>, Fault> {
+pub async fn list(pool: &Pool, after: i64, limit: i64) -> Result<Vec<Parked>, Fault> {
     sqlx::query_as!(
         Parked,
         "SELECT projection, position, partition, stream_id, user_id, type AS wire_type, reason, parked_at
@@ -72,7 +73,7 @@ pub async fn list(pool: &PgPool, after: i64, limit: i64) -> Result<Vec<Parked>, 
 }
 
 /// How many facts are parked, by projection.
-pub async fn counts(pool: &PgPool) -> Result<HashMap<String, i64>, Fault> {
+pub async fn counts(pool: &Pool) -> Result<HashMap<String, i64>, Fault> {
     let rows = sqlx::query!(
         r#"SELECT projection, count(*) AS "parked!" FROM parked GROUP BY projection ORDER BY projection LIMIT 1000"#
     )
@@ -83,13 +84,7 @@ pub async fn counts(pool: &PgPool) -> Result<HashMap<String, i64>, Fault> {
 }
 
 /// Reads a parked stream from the log again and applies it: to be called when what was wrong has been mended.
-pub async fn retry(
-    pool: &PgPool,
-    log: &Log,
-    vault: &Vault,
-    projection: &str,
-    stream_id: Uuid,
-) -> Result<Retried, Fault> {
+pub async fn retry(pool: &Pool, log: &Log, vault: &Vault, projection: &str, stream_id: Uuid) -> Result<Retried, Fault> {
     let registered = projections::find(projection).ok_or_else(|| Fault::NoSuchProjection(projection.to_owned()))?;
     let mut transaction = pool.begin().await.map_err(Fault::database("begin a retry"))?;
     let waiting = lock(&mut transaction, projection, stream_id).await?;
@@ -125,7 +120,7 @@ pub async fn retry(
 
 /// Gives up on the parked facts of a stream: this projection never applies them. Later facts of it are applied again.
 /// Returns how many were given up.
-pub async fn discard(pool: &PgPool, projection: &str, stream_id: Uuid) -> Result<u64, Fault> {
+pub async fn discard(pool: &Pool, projection: &str, stream_id: Uuid) -> Result<u64, Fault> {
     let mut transaction = pool.begin().await.map_err(Fault::database("begin to discard"))?;
     lock(&mut transaction, projection, stream_id).await?;
     let done = sqlx::query!("DELETE FROM parked WHERE projection = $1 AND stream_id = $2", projection, stream_id)

@@ -9,8 +9,11 @@
 
 use std::time::Duration;
 
-use orbit_platform::shutdown::Shutdown;
-use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
+use orbit_platform::{
+    postgres::{self, Pool},
+    shutdown::Shutdown,
+};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use crate::{
     projections,
@@ -42,7 +45,7 @@ pub struct Scrubbed {
 }
 
 /// Scrubs after erasures, until `shutdown`.
-pub(crate) async fn run(pool: PgPool, shutdown: Shutdown) {
+pub(crate) async fn run(pool: Pool, shutdown: Shutdown) {
     loop {
         match scrub(&pool).await {
             Ok(None) => {}
@@ -74,10 +77,10 @@ pub(crate) async fn run(pool: PgPool, shutdown: Shutdown) {
 /// Scrubs, if somebody was erased and every projection knows. `None` if there is nothing to do, or not yet.
 ///
 /// `pool` has the role of the projector; tables are written anew by whoever it logs in as, who owns them.
-pub async fn scrub(pool: &PgPool) -> Result<Option<Scrubbed>, Fault> {
+pub async fn scrub(pool: &Pool) -> Result<Option<Scrubbed>, Fault> {
     let Some(position) = due(pool).await? else { return Ok(None) };
     let options = pool.connect_options();
-    let mut connection = PgConnection::connect_with(&options).await.map_err(Fault::database("connect to scrub"))?;
+    let mut connection = postgres::connect_with(&options).await.map_err(Fault::database("connect to scrub"))?;
     let scrubbed = scrub_with(&mut connection, position).await;
     // Its lock goes with it, however this went.
     let _ = connection.close().await;
@@ -85,7 +88,7 @@ pub async fn scrub(pool: &PgPool) -> Result<Option<Scrubbed>, Fault> {
 }
 
 /// The newest erasure that is not dealt with, once everything that follows from it is done.
-async fn due(pool: &PgPool) -> Result<Option<i64>, Fault> {
+async fn due(pool: &Pool) -> Result<Option<i64>, Fault> {
     let projections = i64::try_from(projections::ALL.len()).unwrap_or(i64::MAX);
     let due = sqlx::query_scalar!(
         r#"WITH done AS (SELECT coalesce(max(position), 0) AS position,

@@ -25,11 +25,10 @@ use orbit_platform::{
         serve::serve,
     },
     nats::{self, FirstConnection},
-    postgres,
+    postgres::{self, Pool},
     shutdown::Shutdown,
     telemetry::metrics,
 };
-use sqlx::PgPool;
 use tokio::net::TcpListener;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -48,7 +47,7 @@ pub const ROLE: &str = "orbit_query";
 /// How the process calls itself towards servers.
 const NAME: &str = "orbit-query-api";
 /// Access tokens that are not verified anew with each request, while they do not expire.
-const REMEMBERED_TOKENS: u64 = 10_000;
+const REMEMBERED_TOKENS: usize = 10_000;
 /// How long a statement may run: well within the time that a request may take, which ends no statement.
 const STATEMENT_TIMEOUT: &str = "20s";
 /// How metrics call the pool.
@@ -57,9 +56,9 @@ pub(crate) const POOL: &str = "query";
 /// What a query API is made of. `orbit up` shares clock, keys and limits with the other roles.
 pub struct Parts {
     /// Reads the read models: made by [`connect`].
-    pub pool: PgPool,
+    pub pool: Pool,
     /// Looks API tokens up, where they are written: a replica may not know yet that one was revoked. Made by [`connect`].
-    pub primary: PgPool,
+    pub primary: Pool,
     /// Where projectors announce how far they are. It may be down.
     pub nats: async_nats::Client,
     /// What subjects begin with.
@@ -110,7 +109,7 @@ pub enum Fault {
 }
 
 /// A pool whose connections read as the query role, from the schema of the read models.
-pub async fn connect(database: &DatabaseArgs) -> Result<PgPool, postgres::Fault> {
+pub async fn connect(database: &DatabaseArgs) -> Result<Pool, postgres::Fault> {
     let pool = postgres::connect_as(database, NAME, Some("view, public"), ROLE).await?;
     // Statements are put together so that one plan does for all values: making one for each, as the server does at first,
     // takes longer than many an answer. Nor is any worth being compiled.
@@ -128,7 +127,7 @@ pub(crate) struct Reads(Arc<Inner>, Option<Blobs>);
 
 #[derive(Debug)]
 struct Inner {
-    pool: PgPool,
+    pool: Pool,
     freshness: Freshness,
     past: Past,
     sessions: Sessions,
@@ -147,7 +146,7 @@ impl Reads {
         &self.0.admins
     }
 
-    pub(crate) fn pool(&self) -> &PgPool {
+    pub(crate) fn pool(&self) -> &Pool {
         &self.0.pool
     }
 
@@ -197,7 +196,7 @@ impl Reads {
 #[derive(Debug)]
 pub struct App {
     reads: Reads,
-    primary: PgPool,
+    primary: Pool,
     nats: async_nats::Client,
     guard: Guard,
     search_limit: RateLimiter,
@@ -266,11 +265,11 @@ impl App {
 }
 
 /// Whether these are handles of one pool, which share their options.
-fn is_same_pool(one: &PgPool, other: &PgPool) -> bool {
+fn is_same_pool(one: &Pool, other: &Pool) -> bool {
     Arc::ptr_eq(&one.connect_options(), &other.connect_options())
 }
 
-fn primary_probe(primary: PgPool) -> Probe {
+fn primary_probe(primary: Pool) -> Probe {
     Probe::new("primary", move || {
         let primary = primary.clone();
         async move { postgres::ping(&primary).await.map_err(|error| error.to_string()) }

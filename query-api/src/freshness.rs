@@ -10,10 +10,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use futures_util::StreamExt;
+use futures_util::{StreamExt, future::BoxFuture};
 use orbit_events::{Partition, Partitions, UserId, subjects};
-use orbit_platform::{postgres, problem::ApiError, shutdown::Shutdown};
-use sqlx::{PgPool, Postgres, pool::PoolConnection};
+use orbit_platform::{
+    postgres::{self, Pool},
+    problem::ApiError,
+    shutdown::Shutdown,
+};
+use sqlx::{Postgres, pool::PoolConnection};
 use tokio::{sync::watch, time};
 
 use crate::{answer::Snapshot, app::POOL, routes::checkpoints};
@@ -31,7 +35,7 @@ pub struct Freshness(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    pool: PgPool,
+    pool: Pool,
     partitions: Partitions,
     known: Vec<(&'static str, Vec<watch::Sender<i64>>)>,
 }
@@ -51,7 +55,7 @@ pub struct Wanted {
 
 impl Freshness {
     /// Knows nothing yet of these projections.
-    pub fn new(pool: PgPool, partitions: Partitions, projections: impl IntoIterator<Item = &'static str>) -> Self {
+    pub fn new(pool: Pool, partitions: Partitions, projections: impl IntoIterator<Item = &'static str>) -> Self {
         let channels = || partitions.all().map(|_| watch::Sender::new(0)).collect();
         let known = projections.into_iter().map(|name| (name, channels())).collect();
         Self(Arc::new(Inner { pool, partitions, known }))
@@ -131,18 +135,22 @@ impl Freshness {
         }
         loop {
             let snapshot = question(postgres::acquire(&self.0.pool, POOL).await?).await.map_err(explain)?;
-            let Some(min_position) = wanted.min_position.filter(|position| snapshot.as_of < *position) else {
-                return Ok(snapshot);
-            };
-            if wanted.begun.elapsed() >= PATIENCE {
-                return Err(lag(min_position, snapshot.as_of));
+            match wanted.min_position {
+                Some(min_position) if snapshot.as_of < min_position => {
+                    again(wanted, min_position, snapshot.as_of).await?;
+                }
+                _ => return Ok(snapshot),
             }
-            time::sleep(POLL).await;
         }
     }
 
-    /// Waits until the position is known to be reached: announced, or seen in the table.
-    async fn reach(&self, wanted: Wanted, min_position: i64) -> Result<(), ApiError> {
+    /// Waits until the position is known to be reached: announced, or seen in the table. Boxed, so that it is compiled
+    /// once and not for each question.
+    fn reach(&self, wanted: Wanted, min_position: i64) -> BoxFuture<'_, Result<(), ApiError>> {
+        Box::pin(self.wait(wanted, min_position))
+    }
+
+    async fn wait(&self, wanted: Wanted, min_position: i64) -> Result<(), ApiError> {
         let Wanted { projection, partition, begun, .. } = wanted;
         let Some(channel) = self.channel(projection, partition) else { return Ok(()) };
         let mut known = channel.subscribe();
@@ -171,6 +179,17 @@ impl Freshness {
     }
 }
 
+/// Waits before the question is asked again; 503 when the time is up.
+fn again(wanted: Wanted, min_position: i64, at: i64) -> BoxFuture<'static, Result<(), ApiError>> {
+    Box::pin(async move {
+        if wanted.begun.elapsed() >= PATIENCE {
+            return Err(lag(min_position, at));
+        }
+        time::sleep(POLL).await;
+        Ok(())
+    })
+}
+
 /// A statement that took too long is given up like a request; everything else is what it always is.
 pub(crate) fn explain(error: sqlx::Error) -> ApiError {
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
@@ -192,7 +211,7 @@ mod tests {
     #[tokio::test]
     async fn what_was_announced_is_known_without_asking_the_database() {
         let nats = orbit_testing::nats().await;
-        let nowhere = PgPoolOptions::new().connect_lazy("postgres://127.0.0.1:1/nowhere").unwrap();
+        let nowhere = PgPoolOptions::new().connect_lazy("postgres://127.0.0.1:1/nowhere").unwrap().into();
         let (freshness, shutdown) = (Freshness::new(nowhere, Partitions(8), ["tasks", "users"]), Shutdown::new());
         freshness.listen(nats.client().clone(), nats.prefix(), &shutdown);
         let announce = async |projection, partition, payload: &'static str| {

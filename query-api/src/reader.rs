@@ -19,10 +19,10 @@ use orbit_platform::{
         headers::MinPosition,
         query::{Query, ReadsThePast},
     },
-    postgres,
+    postgres::{self, Pool},
     problem::ApiError,
 };
-use sqlx::{PgPool, Postgres, pool::PoolConnection};
+use sqlx::{Postgres, pool::PoolConnection};
 use uuid::Uuid;
 
 use crate::{
@@ -173,7 +173,7 @@ impl<C: Context> Reader<C> {
     }
 
     /// Where the log is read.
-    pub fn pool(&self) -> &PgPool {
+    pub fn pool(&self) -> &Pool {
         self.reads.pool()
     }
 
@@ -242,7 +242,9 @@ impl<C: Context> Reader<C> {
     {
         let question = |db| question(db, self.whose);
         match self.moment {
-            Some(moment) => self.reads.past().ask(moment, wanted.projection, self.whose, about, question).await,
+            Some(moment) => {
+                self.reads.past().fold(moment, wanted.projection, self.whose, about).await?.ask(question).await
+            }
             None => self.reads.freshness().read(wanted, question).await,
         }
     }

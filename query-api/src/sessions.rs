@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
-use orbit_platform::{auth::Caller, postgres, problem::ApiError};
-use sqlx::PgPool;
+use orbit_platform::{
+    auth::Caller,
+    postgres::{self, Pool},
+    problem::ApiError,
+    recent::Recent,
+};
 use uuid::Uuid;
 
 use crate::{app::POOL, routes::users::sessions};
@@ -11,20 +15,20 @@ use crate::{app::POOL, routes::users::sessions};
 /// How long a login counts as active after it was looked at: as in the command API.
 const REMEMBERED: Duration = Duration::from_secs(30);
 /// Logins remembered at once; the least used give way.
-const CAPACITY: u64 = 100_000;
+const CAPACITY: usize = 100_000;
 
 /// The memory. Clones share it.
 #[derive(Clone, Debug)]
-pub struct Sessions(moka::sync::Cache<Uuid, Uuid>);
+pub struct Sessions(Recent<Uuid, Uuid>);
 
 impl Sessions {
     /// Remembers nothing yet.
     pub fn new() -> Self {
-        Self(moka::sync::Cache::builder().max_capacity(CAPACITY).time_to_live(REMEMBERED).build())
+        Self(Recent::new(CAPACITY, REMEMBERED))
     }
 
     /// Refuses (401) a caller whose login has ended. API tokens were looked at when they were read.
-    pub async fn check(&self, pool: &PgPool, caller: &Caller) -> Result<(), ApiError> {
+    pub async fn check(&self, pool: &Pool, caller: &Caller) -> Result<(), ApiError> {
         let Some(login_id) = caller.sid else { return Ok(()) };
         if self.0.get(&login_id) == Some(caller.user_id) {
             return Ok(());

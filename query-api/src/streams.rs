@@ -15,11 +15,10 @@ use axum::http::StatusCode;
 use futures_util::{FutureExt, StreamExt};
 use orbit_events::subjects;
 use orbit_platform::{
-    postgres,
+    postgres::{self, Pool},
     problem::{ApiError, ProblemKind},
     shutdown::Shutdown,
 };
-use sqlx::PgPool;
 use tokio::{sync::watch, time};
 use uuid::Uuid;
 
@@ -50,7 +49,7 @@ pub struct Streams(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    pool: PgPool,
+    pool: Pool,
     open: Mutex<Open>,
     life: Shutdown,
 }
@@ -81,7 +80,7 @@ pub struct Place {
 
 impl Streams {
     /// Nobody listens yet.
-    pub fn new(pool: PgPool, life: &Shutdown) -> Self {
+    pub fn new(pool: Pool, life: &Shutdown) -> Self {
         Self(Arc::new(Inner { pool, open: Mutex::default(), life: life.clone() }))
     }
 
@@ -211,7 +210,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_user_has_so_many_places_and_gets_them_back() {
-        let nowhere = PgPoolOptions::new().connect_lazy("postgres://127.0.0.1:1/nowhere").unwrap();
+        let nowhere = PgPoolOptions::new().connect_lazy("postgres://127.0.0.1:1/nowhere").unwrap().into();
         let streams = Streams::new(nowhere, &Shutdown::new());
         let (ada, bob) = (Uuid::from_u128(1), Uuid::from_u128(2));
         let mut places: Vec<Place> = (0..EACH).map(|_| streams.enter(ada).unwrap()).collect();

@@ -9,10 +9,10 @@ mod work;
 
 use chrono::{DateTime, Utc};
 use orbit_events::emails::BlobRef;
-use orbit_platform::clock::Clock;
+use orbit_platform::{clock::Clock, postgres::Pool};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sqlx::{PgPool, types::Json};
+use sqlx::types::Json;
 use uuid::Uuid;
 
 use crate::Fault;
@@ -233,7 +233,7 @@ impl From<Row> for Import {
 /// The jobs of all users.
 #[derive(Clone)]
 pub struct Imports {
-    pool: PgPool,
+    pool: Pool,
     clock: Clock,
 }
 
@@ -245,7 +245,7 @@ impl std::fmt::Debug for Imports {
 
 impl Imports {
     /// Jobs in the database of `pool`.
-    pub fn new(pool: PgPool, clock: Clock) -> Self {
+    pub fn new(pool: Pool, clock: Clock) -> Self {
         Self { pool, clock }
     }
 
@@ -339,7 +339,7 @@ impl Imports {
 }
 
 /// Deletes all jobs of a user who is being forgotten.
-pub(crate) async fn forget(pool: &PgPool, user: Uuid) -> Result<(), Fault> {
+pub(crate) async fn forget(pool: &Pool, user: Uuid) -> Result<(), Fault> {
     sqlx::query!("DELETE FROM work.imports WHERE user_id = $1", user)
         .execute(pool)
         .await

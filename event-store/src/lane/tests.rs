@@ -1,7 +1,7 @@
 //! Single batches against a real database. Invariant 1, and that nobody fails for a neighbour's sake.
 
 use chrono::{DateTime, Utc};
-use orbit_platform::shutdown::Shutdown;
+use orbit_platform::{postgres::Pool, shutdown::Shutdown};
 use orbit_testing::{TestDatabase, database, eventually};
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -73,7 +73,7 @@ impl Rig {
 
     async fn with(limits: Limits) -> Self {
         let database = database().await;
-        let lane = Some(Lane::new(0, database.pool(), limits, &Appended::new(0)));
+        let lane = Some(Lane::new(0, &database.pool().into(), limits, &Appended::new(0)));
         Self { database, lane }
     }
 
@@ -167,14 +167,14 @@ async fn a_request_that_the_database_cannot_take_fails_alone() {
 }
 
 /// Backends that are appending and wait for a lock that somebody else holds.
-async fn waiting(pool: &PgPool) -> Vec<i32> {
+async fn waiting(pool: &Pool) -> Vec<i32> {
     let query = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
                  AND starts_with(query, 'SELECT log.append')";
     sqlx::query_scalar(query).fetch_all(pool).await.unwrap()
 }
 
 /// Ends the lane's backend and says whether there was one.
-async fn end(pool: &PgPool, seat: i64) -> bool {
+async fn end(pool: &Pool, seat: i64) -> bool {
     let query = "SELECT count(pg_terminate_backend(pid)) FROM pg_locks WHERE locktype = 'advisory' AND granted
                  AND objsubid = 1 AND ((classid::bigint << 32) | objid::bigint) = $1";
     sqlx::query_scalar::<_, i64>(query).bind(seat).fetch_one(pool).await.unwrap() > 0
@@ -186,7 +186,7 @@ const SOON: Duration = Duration::from_secs(10);
 async fn a_batch_whose_connection_ends_before_the_commit_is_appended_once() {
     let mut rig = Rig::new().await;
     rig.send(vec![creation(1)]).await;
-    let (pool, seat) = (rig.database.pool().clone(), rig.lane.as_ref().unwrap().seat);
+    let (pool, seat) = (Pool::from(rig.database.pool()), rig.lane.as_ref().unwrap().seat);
     let mut holder = pool.begin().await.unwrap();
     sqlx::query("SELECT FROM log.head FOR UPDATE").execute(&mut *holder).await.unwrap();
     let meanwhile = async {
@@ -211,7 +211,7 @@ struct Proxy {
 }
 
 impl Proxy {
-    async fn start(pool: &PgPool, life: &Shutdown) -> Self {
+    async fn start(pool: &Pool, life: &Shutdown) -> Self {
         let options = pool.connect_options();
         let to = format!("{}:{}", options.get_host(), options.get_port());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -260,8 +260,8 @@ async fn pipe(
 async fn proxied() -> (Rig, Proxy, Shutdown) {
     let mut rig = Rig::new().await;
     let life = Shutdown::new();
-    let proxy = Proxy::start(rig.database.pool(), &life).await;
-    let pool = PgPool::connect_lazy_with(proxy.options.clone());
+    let proxy = Proxy::start(&rig.database.pool().into(), &life).await;
+    let pool = sqlx::PgPool::connect_lazy_with(proxy.options.clone()).into();
     rig.lane = Some(Lane::new(0, &pool, Limits::default(), &Appended::new(0)));
     (rig, proxy, life)
 }
@@ -270,7 +270,7 @@ async fn proxied() -> (Rig, Proxy, Shutdown) {
 async fn a_batch_that_goes_on_without_its_client_is_not_appended_a_second_time() {
     let (mut rig, proxy, life) = proxied().await;
     rig.send(vec![creation(1)]).await;
-    let pool = rig.database.pool().clone();
+    let pool: Pool = rig.database.pool().into();
     // The batch waits for a stream, far from the head.
     let mut holder = pool.begin().await.unwrap();
     sqlx::query("SELECT FROM log.streams FOR UPDATE").execute(&mut *holder).await.unwrap();
@@ -293,7 +293,7 @@ async fn a_batch_that_goes_on_without_its_client_is_not_appended_a_second_time()
 async fn a_batch_whose_commit_nobody_heard_of_is_found_in_the_log() {
     let (mut rig, proxy, life) = proxied().await;
     rig.send(vec![creation(1)]).await;
-    let pool = rig.database.pool().clone();
+    let pool: Pool = rig.database.pool().into();
     proxy.deaf.send_replace(true);
     let meanwhile = async {
         let head =
@@ -332,7 +332,7 @@ async fn a_database_that_is_silent_for_too_long_leaves_no_caller_waiting() {
 async fn what_was_never_sent_is_known_not_to_be_in_the_log() {
     let mut rig = Rig::with(Limits { outage: Duration::from_millis(200), ..Limits::default() }).await;
     let nowhere = rig.database.pool().connect_options().as_ref().clone().port(1);
-    rig.lane.as_mut().unwrap().pool = PgPool::connect_lazy_with(nowhere);
+    rig.lane.as_mut().unwrap().pool = sqlx::PgPool::connect_lazy_with(nowhere).into();
     let verdicts = rig.send(vec![creation(1), creation(2)]).await;
     for verdict in verdicts {
         assert!(matches!(verdict, Verdict::Failed(Fault::Database { .. })), "{verdict:?}");

@@ -17,8 +17,13 @@ mod fault;
 
 use std::{convert::Infallible, time::Duration};
 
-use orbit_platform::{clock::Clock, shutdown::Shutdown, signing::SigningKey};
-use sqlx::{Connection, PgConnection, PgPool};
+use orbit_platform::{
+    clock::Clock,
+    postgres::{self, Pool},
+    shutdown::Shutdown,
+    signing::SigningKey,
+};
+use sqlx::{Connection, PgConnection};
 use tokio::{
     sync::watch,
     time::{Instant, sleep, timeout},
@@ -58,7 +63,7 @@ const LOCK: i64 = 0x6f72_6269_7402;
 
 /// Seals the log of one database.
 pub struct Sealer {
-    pool: PgPool,
+    pool: Pool,
     key: SigningKey,
     clock: Clock,
     /// What this process appends, and how far.
@@ -72,16 +77,16 @@ pub struct Sealer {
 
 impl Sealer {
     /// A sealer that signs with `key`.
-    pub fn new(pool: PgPool, key: SigningKey, clock: Clock) -> Self {
+    pub fn new(pool: Pool, key: SigningKey, clock: Clock) -> Self {
         Self::following(Appended::new(0), pool, key, clock)
     }
 
     /// A sealer in one process with the store that appends: what goes through there wakes it, and it need not read it.
-    pub fn beside(store: &EventStore, pool: PgPool, key: SigningKey) -> Self {
+    pub fn beside(store: &EventStore, pool: Pool, key: SigningKey) -> Self {
         Self::following(store.fresh().clone(), pool, key, store.clock().clone())
     }
 
-    pub(super) fn following(own: Appended, pool: PgPool, key: SigningKey, clock: Clock) -> Self {
+    pub(super) fn following(own: Appended, pool: Pool, key: SigningKey, clock: Clock) -> Self {
         let own_head = own.subscribe();
         Self { pool, key, clock, own, own_head, level_at: Instant::now(), lock: LOCK }
     }
@@ -127,7 +132,7 @@ impl Sealer {
     /// Waits for the lock and seals until something fails.
     async fn lead(&mut self) -> Result<Infallible, SealFault> {
         let options = self.pool.connect_options();
-        let mut connection = PgConnection::connect_with(&options).await.map_err(SealFault::Lock)?;
+        let mut connection = postgres::connect_with(&options).await.map_err(SealFault::Lock)?;
         while !try_lock(&mut connection, self.lock).await.map_err(SealFault::Lock)? {
             // Whoever leads seals: this one has nothing to be behind with.
             self.level_at = Instant::now();
@@ -190,7 +195,7 @@ impl Sealer {
             reader
         } else {
             let options = self.pool.connect_options();
-            reader.insert(PgConnection::connect_with(&options).await.map_err(SealFault::Lock)?)
+            reader.insert(postgres::connect_with(&options).await.map_err(SealFault::Lock)?)
         };
         in_time(Leaf::read(reader, after, BATCH)).await
     }

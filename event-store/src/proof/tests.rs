@@ -49,7 +49,7 @@ impl Rig {
 
     /// Starts a sealer that heeds the lock of this number: with different numbers, several lead at once.
     fn sealer(&self, lock: i64) -> Shutdown {
-        let sealer = Sealer::new(self.database.pool().clone(), self.key.clone(), Clock::system());
+        let sealer = Sealer::new(self.database.pool().into(), self.key.clone(), Clock::system());
         let life = self.life.child();
         life.spawn("sealer", sealer.heeding(lock).run(life.clone()));
         life
@@ -341,7 +341,7 @@ async fn a_sealer_that_is_killed_in_the_middle_and_several_at_once_leave_one_tre
 async fn what_was_appended_and_is_not_in_the_log_is_not_sealed() {
     let rig = Rig::empty().await;
     let own = Appended::new(0);
-    let sealer = Sealer::following(own.clone(), rig.database.pool().clone(), rig.key.clone(), Clock::system());
+    let sealer = Sealer::following(own.clone(), rig.database.pool().into(), rig.key.clone(), Clock::system());
     rig.life.spawn("sealer", sealer.run(rig.life.clone()));
     rig.wait(0).await;
     let fact = |n| SealedFact {
@@ -373,7 +373,7 @@ async fn nothing_is_signed_over_a_hole_a_cut_or_a_damaged_tree() {
     rig.life.finish(SOON).await.unwrap();
     let stands = |rig: Rig, why: &'static str| async move {
         rig.append(10).await;
-        let sealer = Sealer::new(rig.database.pool().clone(), rig.key.clone(), Clock::system()).heeding(1);
+        let sealer = Sealer::new(rig.database.pool().into(), rig.key.clone(), Clock::system()).heeding(1);
         let fault = tokio::time::timeout(SOON, sealer.first_fault()).await.unwrap().to_string();
         assert!(fault.contains(why), "{fault}");
         assert_eq!(rig.newest().await.unwrap().size, 300);

@@ -14,8 +14,12 @@ use std::{sync::Arc, time::Duration};
 use async_nats::{Client, Subscriber, jetstream};
 use futures_util::StreamExt;
 use orbit_events::{Partition, subjects};
-use orbit_platform::{shutdown::Shutdown, telemetry::trace::continued};
-use sqlx::{Connection, PgConnection, PgPool};
+use orbit_platform::{
+    postgres::{self, Pool},
+    shutdown::Shutdown,
+    telemetry::trace::continued,
+};
+use sqlx::PgConnection;
 use tokio::{
     sync::watch,
     time::{Instant, sleep, timeout},
@@ -127,7 +131,7 @@ impl RelayFault {
 /// Publishes the log of one database.
 #[derive(Clone)]
 pub struct Relay {
-    pool: PgPool,
+    pool: Pool,
     nats: Client,
     prefix: String,
     history: History,
@@ -139,7 +143,7 @@ pub struct Relay {
 
 impl Relay {
     /// A relay from the database of `pool` to the stream of `prefix`.
-    pub fn new(pool: PgPool, nats: Client, prefix: impl Into<String>, history: History) -> Self {
+    pub fn new(pool: Pool, nats: Client, prefix: impl Into<String>, history: History) -> Self {
         Self { pool, nats, prefix: prefix.into(), history, own: Appended::new(0), lock: LOCK }
     }
 
@@ -177,8 +181,7 @@ impl Relay {
 
     /// Waits for the lock and relays until something fails. Never returns `Ok` but by being dropped.
     async fn lead(&self) -> Result<(), RelayFault> {
-        let mut connection =
-            PgConnection::connect_with(&self.pool.connect_options()).await.map_err(RelayFault::Lock)?;
+        let mut connection = postgres::connect_with(&self.pool.connect_options()).await.map_err(RelayFault::Lock)?;
         while !try_lock(&mut connection, self.lock).await.map_err(RelayFault::Lock)? {
             sleep(STANDBY).await;
         }

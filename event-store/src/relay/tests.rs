@@ -35,7 +35,7 @@ impl Rig {
     /// Starts a relay that heeds only the lock of this number: with different numbers, several lead at once.
     fn relay(&self, lock: i64) -> Shutdown {
         let relay =
-            Relay::new(self.database.pool().clone(), self.nats.client().clone(), self.nats.prefix(), self.history);
+            Relay::new(self.database.pool().into(), self.nats.client().clone(), self.nats.prefix(), self.history);
         let life = self.life.child();
         life.spawn("relay", Relay { lock, ..relay }.run(life.clone()));
         life
@@ -77,7 +77,7 @@ impl Rig {
     }
 
     async fn head(&self) -> crate::Head {
-        Log::new(self.database.pool().clone()).head().await.unwrap()
+        Log::new(self.database.pool().into()).head().await.unwrap()
     }
 
     async fn stream(&self) -> Option<jetstream::stream::Stream> {
@@ -198,7 +198,7 @@ async fn who_looks_at_the_stream_while_another_publishes_does_not_think_the_data
     let epoch = rig.head().await.epoch;
     rig.relay(1);
     rig.relayed(10).await;
-    let (jetstream, log) = (rig.nats.jetstream(), Log::new(rig.database.pool().clone()));
+    let (jetstream, log) = (rig.nats.jetstream(), Log::new(rig.database.pool().into()));
     rig.under_load(async {
         for _ in 0..80 {
             Box::pin(stream::ensure(&jetstream, &log, rig.nats.prefix(), rig.history)).await.unwrap();

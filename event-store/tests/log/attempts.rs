@@ -74,7 +74,7 @@ async fn neither_account_nor_address_lies_in_the_table_and_old_failures_are_swep
     attempts.failed(WHO, WHERE).await.unwrap();
     let rows = || async {
         sqlx::query_scalar::<_, String>("SELECT failed_logins::text FROM log.failed_logins")
-            .fetch_all(world.pool())
+            .fetch_all(&world.pool)
             .await
             .unwrap()
     };

@@ -84,7 +84,7 @@ async fn archives_are_their_users_own_few_and_gone_in_time() {
     world.clock.advance(KEPT);
     assert!(exports.find(user, mine[0].id).await.unwrap().is_none());
     store.sweep_once().await.unwrap();
-    let left: i64 = sqlx::query_scalar("SELECT count(*) FROM log.export_chunks").fetch_one(world.pool()).await.unwrap();
+    let left: i64 = sqlx::query_scalar("SELECT count(*) FROM log.export_chunks").fetch_one(&world.pool).await.unwrap();
     assert_eq!(left, 0);
     world.stop().await;
 }
@@ -101,7 +101,7 @@ async fn who_is_forgotten_leaves_no_archive_and_none_that_is_being_made() {
     store.forget(person.id).await.unwrap();
     let late = exports.write(&taken, user, 1, b"late words").await;
     assert!(matches!(late, Err(Fault::Forgotten)), "{late:?}");
-    let left: i64 = sqlx::query_scalar("SELECT count(*) FROM log.exports").fetch_one(world.pool()).await.unwrap();
+    let left: i64 = sqlx::query_scalar("SELECT count(*) FROM log.exports").fetch_one(&world.pool).await.unwrap();
     assert_eq!(left, 0);
     world.stop().await;
 }

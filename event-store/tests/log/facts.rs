@@ -1,7 +1,8 @@
 //! Invariant 5: a fact is never changed, by nobody.
 
 use orbit_domain::tasks::Label;
-use sqlx::PgPool;
+
+use orbit_platform::postgres::Pool;
 
 use crate::world::{Person, World, pool_as, rename};
 
@@ -15,7 +16,7 @@ const CHANGES: [&str; 6] = [
     "MERGE INTO log.events e USING log.head h ON e.position = h.position WHEN MATCHED THEN DELETE",
 ];
 
-async fn refusal(pool: &PgPool, change: &'static str) -> String {
+async fn refusal(pool: &Pool, change: &'static str) -> String {
     let error = sqlx::raw_sql(change).execute(pool).await.unwrap_err();
     error.as_database_error().unwrap().code().unwrap().into_owned()
 }
@@ -32,7 +33,7 @@ async fn world() -> World {
 async fn the_trigger_refuses_every_change_of_a_fact_even_to_the_owner_and_superuser() {
     let world = world().await;
     for change in CHANGES {
-        assert_eq!(refusal(world.pool(), change).await, "OR005", "{change}");
+        assert_eq!(refusal(&world.pool, change).await, "OR005", "{change}");
     }
     assert_eq!(world.assert_sound().await, 2);
     assert!(Person::new(&world.store().await).await.store.log().audit().await.unwrap().guarded);
@@ -67,13 +68,13 @@ async fn no_role_of_ours_has_the_privilege_to_change_a_fact_or_the_guard() {
 #[tokio::test]
 async fn a_missing_guard_is_noticed_when_the_log_is_looked_over() {
     let world = world().await;
-    let log = orbit_event_store::Log::new(world.pool().clone());
+    let log = orbit_event_store::Log::new(world.pool.clone());
     let audit = log.audit().await.unwrap();
     assert_eq!((audit.events, audit.newest, audit.guarded), (2, 2, true));
     assert_eq!(audit.missing_roles, [""; 0]);
     for how in ["DISABLE TRIGGER", "ENABLE REPLICA TRIGGER"] {
         let sql = format!("ALTER TABLE log.events {how} events_are_never_changed");
-        sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(world.pool()).await.unwrap();
+        sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&world.pool).await.unwrap();
         assert!(!log.audit().await.unwrap().guarded, "{how}");
     }
     world.stop().await;

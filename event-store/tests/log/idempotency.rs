@@ -82,7 +82,7 @@ async fn an_answer_is_kept_for_a_day_or_a_week_and_then_the_key_is_free() {
     assert!(creation(&person, &week, "two").await.unwrap().replayed);
     world.clock.advance(TimeDelta::days(6));
     person.store.sweep_once().await.unwrap();
-    let kept: i64 = sqlx::query_scalar("SELECT count(*) FROM log.commands").fetch_one(world.pool()).await.unwrap();
+    let kept: i64 = sqlx::query_scalar("SELECT count(*) FROM log.commands").fetch_one(&world.pool).await.unwrap();
     assert_eq!(kept, 0, "what has expired is swept");
     assert!(!creation(&person, &week, "four").await.unwrap().replayed);
     assert_eq!(world.assert_sound().await, 4);

@@ -61,7 +61,7 @@ async fn write(person: Person, n: usize, over: &AtomicBool) -> Told {
 
 /// Waits until the log has grown by this much.
 async fn grow(world: &World, by: i64) {
-    let head = || async { sqlx::query_scalar::<_, i64>("SELECT position FROM log.head").fetch_one(world.pool()).await };
+    let head = || async { sqlx::query_scalar::<_, i64>("SELECT position FROM log.head").fetch_one(&world.pool).await };
     let from = eventually(SOON, head).await;
     eventually(SOON, || async { head().await.is_ok_and(|head| head >= from + by) }).await;
 }
@@ -72,7 +72,7 @@ async fn assert_nothing_lost_or_doubled(world: &World, all: &[Told]) -> i64 {
     for told in all {
         let facts: i64 = sqlx::query_scalar("SELECT count(*) FROM log.events WHERE stream_id = $1")
             .bind(told.label)
-            .fetch_one(world.pool())
+            .fetch_one(&world.pool)
             .await
             .unwrap();
         let possible = told.acknowledged..=told.acknowledged + told.unknown;
@@ -97,7 +97,7 @@ async fn ending_the_batchers_connections_again_and_again_loses_nothing_and_doubl
             let sql = "SELECT count(pg_terminate_backend(l.pid)) FROM pg_locks l
                        WHERE l.locktype = 'advisory' AND l.granted
                          AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())";
-            ended += sqlx::query_scalar::<_, i64>(sql).fetch_one(world.pool()).await.unwrap();
+            ended += sqlx::query_scalar::<_, i64>(sql).fetch_one(&world.pool).await.unwrap();
         }
         over.store(true, Ordering::SeqCst);
     };

@@ -8,8 +8,7 @@ use std::sync::{
 use futures_util::future::{join, join_all};
 use orbit_domain::tasks::{Label, label};
 use orbit_event_store::{Answer, EventStore, Fault, Idempotency, Keep, Mode, Unit};
-use orbit_platform::ids;
-use sqlx::PgPool;
+use orbit_platform::{ids, postgres::Pool};
 use uuid::Uuid;
 
 use crate::world::{Dice, Failure, Person, World, create, recolour, rename};
@@ -44,7 +43,7 @@ async fn positions_have_no_gap_under_64_writers_at_three_processes_that_collide_
         over.store(true, Ordering::SeqCst);
         decided
     };
-    let (decided, ((), ())) = tokio::join!(work, join(read_along(&world, &over), roll_back(world.pool(), &over)));
+    let (decided, ((), ())) = tokio::join!(work, join(read_along(&world, &over), roll_back(&world.pool, &over)));
 
     let length = world.assert_sound().await;
     assert_recorded(&people[0], decided, length, 4 * 3).await;
@@ -128,7 +127,7 @@ async fn read_along(world: &World, over: &AtomicBool) {
         let new: Vec<i64> =
             sqlx::query_scalar("SELECT position FROM log.events WHERE position > $1 ORDER BY position LIMIT 10000")
                 .bind(seen)
-                .fetch_all(world.pool())
+                .fetch_all(&world.pool)
                 .await
                 .unwrap();
         for position in new {
@@ -141,7 +140,7 @@ async fn read_along(world: &World, over: &AtomicBool) {
 }
 
 /// Takes positions and gives them back.
-async fn roll_back(pool: &PgPool, over: &AtomicBool) {
+async fn roll_back(pool: &Pool, over: &AtomicBool) {
     while !over.load(Ordering::SeqCst) {
         let mut transaction = pool.begin().await.unwrap();
         sqlx::query("UPDATE log.head SET position = position + 3").execute(&mut *transaction).await.unwrap();

@@ -41,7 +41,7 @@ async fn assert_told_as_logged(store: &EventStore, world: &World, nats: &TestNat
 
 /// All messages of the present epoch's stream; none, if there is no stream.
 pub async fn messages(world: &World, nats: &TestNats) -> Vec<StreamMessage> {
-    let head = Log::new(world.pool().clone()).head().await.unwrap();
+    let head = Log::new(world.pool.clone()).head().await.unwrap();
     let name = subjects::stream_name(nats.prefix(), head.epoch);
     let Ok(stream) = nats.jetstream().get_stream(name).await else { return Vec::new() };
     let state = stream.get_info().await.unwrap().state;

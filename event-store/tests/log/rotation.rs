@@ -3,8 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use orbit_event_store::{EventStore, Fault, Idempotency, Keep, Limits, MasterKey, Mode, Rotation, Settings, Vault};
-use orbit_platform::{clock::Clock, ids};
-use sqlx::PgPool;
+use orbit_platform::{clock::Clock, ids, postgres::Pool};
 
 use crate::world::{Failure, Person, World, create, pool_as, rename};
 
@@ -18,7 +17,7 @@ async fn store(world: &World, master_key: MasterKey) -> Result<EventStore, Fault
 }
 
 /// What `orbit keys rotate` works with.
-async fn rotating(pool: &PgPool) -> Vault {
+async fn rotating(pool: &Pool) -> Vault {
     let vault = Vault::new(pool.clone(), &MasterKey::new(NEW).accepting(OLD), Clock::system());
     vault.require_fit().await.unwrap();
     vault
@@ -47,7 +46,7 @@ async fn facts_claims_answers_and_cursors_outlive_the_master_key() {
     once(&person).await.unwrap();
     let (hash, cursors) = (before.vault().hash("test", b"x"), before.vault().cursor_secret());
 
-    let done = rotating(world.pool()).await.rotate(|_| {}).await.unwrap();
+    let done = rotating(&world.pool).await.rotate(|_| {}).await.unwrap();
     assert_eq!(done, Rotation { rewrapped: 1, unreadable: 0 });
     let after = store(&world, MasterKey::new(NEW)).await.unwrap();
     assert_eq!(after.vault().hash("test", b"x"), hash);
@@ -80,7 +79,7 @@ async fn a_rotation_goes_on_while_users_come_and_write_and_go() {
         "INSERT INTO vault.keys (user_id, key_no, wrapped, created_at) SELECT gen_random_uuid(), 0, sha512('x'), now()
          FROM generate_series(1, 5)",
     )
-    .execute(world.pool())
+    .execute(&world.pool)
     .await
     .unwrap();
     let stop = AtomicBool::new(false);
@@ -102,7 +101,7 @@ async fn a_rotation_goes_on_while_users_come_and_write_and_go() {
     };
     // The keys that are nobody's work are from before, with no id: they open with neither key.
     let rotate = async {
-        let vault = Vault::new(world.pool().clone(), &MasterKey::new(NEW).accepting(OLD), Clock::system());
+        let vault = Vault::new(world.pool.clone(), &MasterKey::new(NEW).accepting(OLD), Clock::system());
         let done = vault.rotate(|_| {}).await.unwrap();
         stop.store(true, Ordering::SeqCst);
         (vault, done)
@@ -113,7 +112,7 @@ async fn a_rotation_goes_on_while_users_come_and_write_and_go() {
     assert_eq!(wrapped_by_others(&vault).await, 5, "and none that was made meanwhile");
     let destroyed: i64 = sqlx::query_scalar("SELECT count(*) FROM vault.keys WHERE user_id = $1 AND wrapped IS NULL")
         .bind(people[0].id.0)
-        .fetch_one(world.pool())
+        .fetch_one(&world.pool)
         .await
         .unwrap();
     assert_eq!(destroyed, 1, "what was destroyed meanwhile stays so");
@@ -130,7 +129,7 @@ async fn a_rotation_that_was_cut_short_goes_on_where_it_was() {
         store.vault().create_key(id).await.unwrap();
         people.push(id);
     }
-    let vault = rotating(world.pool()).await;
+    let vault = rotating(&world.pool).await;
     // It is told of the first page, and dies there.
     let cut = std::panic::AssertUnwindSafe(async { vault.rotate(|_| panic!("killed")).await });
     assert!(futures_util::FutureExt::catch_unwind(cut).await.is_err());
@@ -145,9 +144,9 @@ async fn a_rotation_that_was_cut_short_goes_on_where_it_was() {
         let refused = self::store(&world, MasterKey::new(alone)).await.err();
         assert!(matches!(refused, Some(Fault::WrongMasterKey)), "{refused:?}");
     }
-    let done = rotating(world.pool()).await.rotate(|_| {}).await.unwrap();
+    let done = rotating(&world.pool).await.rotate(|_| {}).await.unwrap();
     assert_eq!(done, Rotation { rewrapped: 100, unreadable: 0 });
-    let again = rotating(world.pool()).await.rotate(|_| {}).await.unwrap();
+    let again = rotating(&world.pool).await.rotate(|_| {}).await.unwrap();
     assert_eq!(again, Rotation::default(), "nothing is left to do");
     self::store(&world, MasterKey::new(NEW)).await.unwrap();
     world.stop().await;
@@ -159,11 +158,11 @@ async fn a_process_that_knows_only_the_old_key_makes_no_new_ones_and_parks_nothi
     let store = store(&world, MasterKey::new(OLD)).await.unwrap();
     let person = Person::new(&store).await;
     person.run::<orbit_domain::tasks::Label>(ids::new_event_id(), create("red")).await.unwrap();
-    rotating(world.pool()).await.rotate(|_| {}).await.unwrap();
+    rotating(&world.pool).await.rotate(|_| {}).await.unwrap();
     let refused = store.vault().create_key(orbit_events::UserId(ids::new_event_id())).await;
     assert!(matches!(refused, Err(Fault::WrongMasterKey)), "{refused:?}");
     // Another one with fresh caches, as after a minute.
-    let vault = Vault::new(world.pool().clone(), &MasterKey::new(OLD), Clock::system());
+    let vault = Vault::new(world.pool.clone(), &MasterKey::new(OLD), Clock::system());
     let opened = store.log().at(1).await.unwrap().unwrap().open(&vault).await;
     assert!(matches!(opened, Err(Fault::WrongMasterKey)), "the fact itself is innocent: {opened:?}");
     world.stop().await;

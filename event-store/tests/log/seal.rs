@@ -103,7 +103,7 @@ async fn a_fact_that_is_changed_before_it_is_sealed_is_found() {
     person.label("the sealer is stopped while it writes this").await.unwrap();
     eventually(SOON, || async {
         let waits = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'log.tiles'::regclass)";
-        sqlx::query_scalar::<_, bool>(waits).fetch_one(world.pool()).await.unwrap()
+        sqlx::query_scalar::<_, bool>(waits).fetch_one(&world.pool).await.unwrap()
     })
     .await;
     for n in 2..=12 {
@@ -112,7 +112,7 @@ async fn a_fact_that_is_changed_before_it_is_sealed_is_found() {
     let change = "BEGIN; ALTER TABLE log.events DISABLE TRIGGER ALL;
                   UPDATE log.events SET data = data || '\\x00' WHERE position = 5;
                   ALTER TABLE log.events ENABLE TRIGGER ALL; COMMIT";
-    sqlx::raw_sql(change).execute(world.pool()).await.unwrap();
+    sqlx::raw_sql(change).execute(&world.pool).await.unwrap();
     held.commit().await.unwrap();
     sealed(&world, 12).await;
     let verdict = held_to_its_seals(&world).await;

@@ -59,7 +59,7 @@ async fn assert_no_column_holds(world: &World, title: &str) {
     let in_hex = hex(title.as_bytes());
     for table in ["events", "commands", "claims", "streams"] {
         let sql = format!("SELECT coalesce(string_agg(t::text, ' '), '') FROM log.{table} t");
-        let text: String = sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_one(world.pool()).await.unwrap();
+        let text: String = sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_one(&world.pool).await.unwrap();
         assert!(!text.is_empty(), "{table} has rows");
         assert_absent(title, text.as_bytes(), table);
         assert_absent(&in_hex, text.as_bytes(), table);
@@ -97,7 +97,7 @@ async fn what_a_user_writes_is_nowhere_to_be_read_in_the_log_or_in_jetstream_or_
         assert_absent(TITLE, format!("{:?}", message.headers).as_bytes(), "a message's headers");
     }
     // The tables' own files too, once they are written out.
-    sqlx::raw_sql("CHECKPOINT").execute(world.pool()).await.unwrap();
+    sqlx::raw_sql("CHECKPOINT").execute(&world.pool).await.unwrap();
     assert!(assert_no_file_holds(&own.nats_data_dir(), TITLE) > 500, "the stream is there");
     assert_no_file_holds(&own.postgres_data_dir().join("base"), TITLE);
     assert_no_file_holds(&own.postgres_data_dir().join("pg_wal"), TITLE);
@@ -158,7 +158,7 @@ async fn erase(person: &Person) {
 
 async fn snapshot(world: &World) -> String {
     let sql = "SELECT string_agg(e::text, ' ' ORDER BY position) FROM log.events e";
-    sqlx::query_scalar(sql).fetch_one(world.pool()).await.unwrap()
+    sqlx::query_scalar(sql).fetch_one(&world.pool).await.unwrap()
 }
 
 #[tokio::test]
@@ -185,7 +185,7 @@ async fn a_forgotten_user_leaves_the_facts_as_they_were_and_nothing_to_read_in_t
     store.vault().create_key(person.id).await.unwrap();
     let told = person.run::<Label>(ids::new_event_id(), create("a key once destroyed stays so")).await;
     assert!(matches!(told, Err(Failure::Fault(Fault::Forgotten))), "{told:?}");
-    let kept: i64 = sqlx::query_scalar("SELECT count(*) FROM log.commands").fetch_one(world.pool()).await.unwrap();
+    let kept: i64 = sqlx::query_scalar("SELECT count(*) FROM log.commands").fetch_one(&world.pool).await.unwrap();
     assert_eq!(kept, 0, "nor are answers kept");
     assert_eq!(stays.name_of(label).await.unwrap(), "stays");
     world.stop().await;
@@ -205,7 +205,7 @@ async fn nothing_is_left_of_the_mailboxes_of_a_forgotten_user_and_all_of_those_o
             "INSERT INTO work.mail_outbound (connection_id, email_id, user_id, position) VALUES ($1, $1, $1, 1)",
             "INSERT INTO work.mail_copies (submission_id, user_id, since, next_try_at) VALUES ($1, $1, now(), now())",
         ] {
-            sqlx::query(sql).bind(user).execute(world.pool()).await.unwrap();
+            sqlx::query(sql).bind(user).execute(&world.pool).await.unwrap();
         }
     }
     erase(&person).await;
@@ -213,7 +213,7 @@ async fn nothing_is_left_of_the_mailboxes_of_a_forgotten_user_and_all_of_those_o
     let left = "SELECT user_id FROM work.mail_accounts UNION ALL SELECT user_id FROM work.mail_folders
                 UNION ALL SELECT user_id FROM work.mail_uids UNION ALL SELECT user_id FROM work.mail_missing
                 UNION ALL SELECT user_id FROM work.mail_outbound UNION ALL SELECT user_id FROM work.mail_copies";
-    let left: Vec<Uuid> = sqlx::query_scalar(left).fetch_all(world.pool()).await.unwrap();
+    let left: Vec<Uuid> = sqlx::query_scalar(left).fetch_all(&world.pool).await.unwrap();
     assert_eq!(left, [stays.id.0; 6]);
     world.stop().await;
 }
@@ -225,14 +225,14 @@ async fn an_answer_that_a_backup_kept_does_not_open_once_its_user_is_forgotten()
     let person = registered(&store).await;
     write_down(&person, TITLE).await;
     let kept = "CREATE TABLE public.backup AS SELECT * FROM log.commands";
-    sqlx::raw_sql(kept).execute(world.pool()).await.unwrap();
+    sqlx::raw_sql(kept).execute(&world.pool).await.unwrap();
     erase(&person).await;
     store.forget(person.id).await.unwrap();
     let restored = "INSERT INTO log.commands SELECT * FROM public.backup";
-    assert_eq!(sqlx::raw_sql(restored).execute(world.pool()).await.unwrap().rows_affected(), 1);
+    assert_eq!(sqlx::raw_sql(restored).execute(&world.pool).await.unwrap().rows_affected(), 1);
 
     let key: String =
-        sqlx::query_scalar("SELECT idempotency_key FROM log.commands").fetch_one(world.pool()).await.unwrap();
+        sqlx::query_scalar("SELECT idempotency_key FROM log.commands").fetch_one(&world.pool).await.unwrap();
     let idempotency = Idempotency { scope: person.id.0, key, fingerprint: [0; 32], keep: Keep::Day };
     let mode = Mode { idempotency: Some(idempotency), dry_run: false };
     let told = store.transact(person.origin(), mode, |_| async { Ok::<_, Failure>(String::new()) }).await;
@@ -257,10 +257,10 @@ async fn blobs_have_a_key_of_their_user_that_outlives_the_master_key_and_goes_wi
 
     // Another process, with another master key after a rotation.
     let next = MasterKey::new([9; 32]).accepting([7; 32]);
-    let vault = Vault::new(world.pool().clone(), &next, world.clock.clone());
+    let vault = Vault::new(world.pool.clone(), &next, world.clock.clone());
     vault.require_fit().await.unwrap();
     vault.rotate(|_| {}).await.unwrap();
-    let rotated = Vault::new(world.pool().clone(), &MasterKey::new([9; 32]), world.clock.clone());
+    let rotated = Vault::new(world.pool.clone(), &MasterKey::new([9; 32]), world.clock.clone());
     assert_eq!(rotated.blob_key(person.id).await.unwrap().bytes, key.bytes);
 
     erase(&person).await;

@@ -88,7 +88,7 @@ async fn a_dry_run_shows_the_facts_and_appends_nothing() {
     assert_eq!(preview[0]["entity"], serde_json::json!({ "type": "label", "id": id }));
     assert_eq!(world.assert_sound().await, 0);
     assert!(person.store.load::<Label>(id).await.unwrap().is_none(), "nor does any cache believe it");
-    let claims: i64 = sqlx::query_scalar("SELECT count(*) FROM log.claims").fetch_one(world.pool()).await.unwrap();
+    let claims: i64 = sqlx::query_scalar("SELECT count(*) FROM log.claims").fetch_one(&world.pool).await.unwrap();
     assert_eq!(claims, 0);
     world.stop().await;
 }

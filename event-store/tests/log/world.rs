@@ -8,12 +8,9 @@ use orbit_domain::{
 };
 use orbit_event_store::{Answer, EventStore, Fault, Limits, MasterKey, Mode, Origin, Refused, Settings, Unit};
 use orbit_events::{Actor, Metadata, UserId};
-use orbit_platform::{clock::Clock, ids, shutdown::Shutdown};
+use orbit_platform::{clock::Clock, ids, postgres::Pool, shutdown::Shutdown};
 use orbit_testing::{TestDatabase, database};
-use sqlx::{
-    PgPool,
-    postgres::{PgConnectOptions, PgPoolOptions},
-};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use uuid::Uuid;
 
 pub const SOON: std::time::Duration = std::time::Duration::from_secs(20);
@@ -22,6 +19,8 @@ pub const SOON: std::time::Duration = std::time::Duration::from_secs(20);
 pub struct World {
     pub database: TestDatabase,
     pub clock: Clock,
+    /// As superuser.
+    pub pool: Pool,
     pub life: Shutdown,
 }
 
@@ -31,12 +30,8 @@ impl World {
     }
 
     pub fn on(database: TestDatabase) -> Self {
-        Self { database, clock: Clock::system(), life: Shutdown::new() }
-    }
-
-    /// As superuser.
-    pub fn pool(&self) -> &PgPool {
-        self.database.pool()
+        let pool = database.pool().into();
+        Self { database, pool, clock: Clock::system(), life: Shutdown::new() }
     }
 
     /// One more store: another process, as far as the database can tell.
@@ -50,7 +45,8 @@ impl World {
             .max_connections(8)
             // Nobody waits longer to read than to write.
             .acquire_timeout(limits.outage)
-            .connect_lazy_with(options.options([("role", "orbit_command")]));
+            .connect_lazy_with(options.options([("role", "orbit_command")]))
+            .into();
         let settings = Settings { pool, master_key: master_key(), clock: self.clock.clone(), limits };
         EventStore::start(settings, &self.life).await.unwrap()
     }
@@ -64,7 +60,7 @@ impl World {
         let (count, newest, head): (i64, i64, i64) = sqlx::query_as(
             "SELECT count(*), coalesce(max(position), 0), (SELECT position FROM log.head) FROM log.events",
         )
-        .fetch_one(self.pool())
+        .fetch_one(&self.pool)
         .await
         .unwrap();
         assert_eq!((count, newest), (head, head), "positions are contiguous up to the head");
@@ -85,16 +81,16 @@ impl World {
              UNION ALL
              SELECT event_id, 'a fact twice' FROM log.events GROUP BY event_id HAVING count(*) > 1",
         )
-        .fetch_all(self.pool())
+        .fetch_all(&self.pool)
         .await
         .unwrap();
         assert!(broken.is_empty(), "{broken:?}");
-        sqlx::query_scalar("SELECT position FROM log.head").fetch_one(self.pool()).await.unwrap()
+        sqlx::query_scalar("SELECT position FROM log.head").fetch_one(&self.pool).await.unwrap()
     }
 
     pub async fn deadlocks(&self) -> i64 {
         sqlx::query_scalar("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
-            .fetch_one(self.pool())
+            .fetch_one(&self.pool)
             .await
             .unwrap()
     }
@@ -105,9 +101,9 @@ pub fn master_key() -> MasterKey {
 }
 
 /// A pool that may do what a role may and no more.
-pub fn pool_as(database: &TestDatabase, role: &'static str) -> PgPool {
+pub fn pool_as(database: &TestDatabase, role: &'static str) -> Pool {
     let options: PgConnectOptions = database.url().parse().unwrap();
-    PgPoolOptions::new().max_connections(8).connect_lazy_with(options.options([("role", role)]))
+    PgPoolOptions::new().max_connections(8).connect_lazy_with(options.options([("role", role)])).into()
 }
 
 /// What a command of a test may end in.

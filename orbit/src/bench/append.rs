@@ -1,9 +1,8 @@
 //! Append: commands through `transact` (rules, sealing, claims, one fact of about 400 bytes, a new stream each) against
 //! plain one-row inserts by as many callers on the same server.
 
-use orbit_platform::ids;
+use orbit_platform::{ids, postgres::Pool};
 use serde_json::json;
-use sqlx::PgPool;
 
 use super::{
     Effort, Report,
@@ -62,7 +61,7 @@ impl AsyncCall for Command {
 }
 
 /// The yardstick: what one would write without Orbit.
-struct Plain(PgPool);
+struct Plain(Pool);
 
 impl AsyncCall for Plain {
     async fn call(&mut self) -> anyhow::Result<()> {

@@ -8,13 +8,16 @@ use orbit_event_store::{
     Log, Vault,
     rebuilds::{self, Reason, Wish},
 };
-use orbit_platform::{ids, postgres, shutdown::Shutdown};
+use orbit_platform::{
+    ids,
+    postgres::{self, Pool},
+    shutdown::Shutdown,
+};
 use orbit_projector::{
     projections,
     rebuild::{self, Deps, Outcome, Progress},
     runner::catch_up,
 };
-use sqlx::PgPool;
 use tokio::sync::watch;
 
 use super::{
@@ -71,7 +74,7 @@ pub async fn run(effort: Effort) -> anyhow::Result<Report> {
 }
 
 /// One rebuild of both projections, from asking for it to the swap; events a second, each counted once.
-async fn rebuilt(scratch: &Scratch, pool: &PgPool, head: i64) -> anyhow::Result<f64> {
+async fn rebuilt(scratch: &Scratch, pool: &Pool, head: i64) -> anyhow::Result<f64> {
     // Keys are not cached from the round before: opening is part of the figure.
     let vault = Vault::new(pool.clone(), &scratch.master_key, scratch.clock.clone());
     let deps = Deps { pool: pool.clone(), log: Log::new(pool.clone()), vault, clock: scratch.clock.clone() };
@@ -97,7 +100,7 @@ async fn rebuilt(scratch: &Scratch, pool: &PgPool, head: i64) -> anyhow::Result<
 }
 
 /// The same facts as plain JSON, as somebody without Orbit would have them.
-async fn plain(pool: &PgPool) -> anyhow::Result<()> {
+async fn plain(pool: &Pool) -> anyhow::Result<()> {
     sqlx::raw_sql(
         "CREATE SCHEMA bench;
            CREATE TABLE bench.facts AS
@@ -117,7 +120,7 @@ async fn plain(pool: &PgPool) -> anyhow::Result<()> {
 }
 
 /// One `INSERT … SELECT`; events a second.
-async fn yardstick(pool: &PgPool, head: i64) -> anyhow::Result<f64> {
+async fn yardstick(pool: &Pool, head: i64) -> anyhow::Result<f64> {
     sqlx::raw_sql("TRUNCATE bench.told").execute(pool).await?;
     let begun = Instant::now();
     sqlx::raw_sql(

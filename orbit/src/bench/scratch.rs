@@ -14,18 +14,19 @@ use orbit_platform::{
     config::{DatabaseArgs, NatsArgs, Secret},
     ids,
     nats::{self, FirstConnection},
+    postgres::Pool,
     random,
     shutdown::Shutdown,
 };
 use orbit_runtime::{Home, Runtime, Servers, Setup, Terminal, Tuning, install};
-use sqlx::{PgPool, postgres::PgPoolOptions};
+use sqlx::postgres::PgPoolOptions;
 use uuid::Uuid;
 
 /// Servers with default durability in a directory that goes when the bench ends.
 pub struct Scratch {
     pub runtime: Runtime,
     pub servers: Servers,
-    pub pool: PgPool,
+    pub pool: Pool,
     pub shutdown: Shutdown,
     pub master_key: MasterKey,
     pub clock: Clock,
@@ -55,7 +56,7 @@ impl Scratch {
         orbit_migrations::MIGRATOR.run(&pool).await.context("migrate the scratch database")?;
         let clock = Clock::system();
         let (shutdown, master_key) = (Shutdown::new(), MasterKey::new(random::bytes()));
-        Ok(Self { runtime, servers, pool, shutdown, master_key, clock, directory })
+        Ok(Self { runtime, servers, pool: pool.into(), shutdown, master_key, clock, directory })
     }
 
     /// For files of the bench itself.

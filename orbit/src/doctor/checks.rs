@@ -7,7 +7,7 @@ use orbit_event_store::{Head, Log};
 use orbit_events::subjects;
 use orbit_platform::{
     nats::{self, FirstConnection},
-    postgres,
+    postgres::{self, Pool},
 };
 use orbit_projector::{
     checkpoints::{Standing, standings},
@@ -15,7 +15,7 @@ use orbit_projector::{
     projections::ALL,
     runner::Fault,
 };
-use sqlx::{Connection, PgPool};
+use sqlx::Connection;
 
 use super::{blobs, patient::Patient};
 use crate::{
@@ -77,7 +77,7 @@ pub async fn all(patient: &Patient) -> Vec<Finding> {
 }
 
 /// The database answers, is new enough, and has this program's schema; else there is no point in asking it more.
-async fn database(patient: &Patient, findings: &mut Vec<Finding>) -> Option<PgPool> {
+async fn database(patient: &Patient, findings: &mut Vec<Finding>) -> Option<Pool> {
     let connected = schema::connect(&patient.database, "orbit doctor").await;
     let mut connection = match connected {
         Ok(connection) => connection,
@@ -212,7 +212,7 @@ async fn sequence(client: async_nats::Client, prefix: &str, log: &Log, head: Hea
 }
 
 /// Every read model follows the log, and none has parked facts.
-async fn read_models(pool: &PgPool, head: Head, findings: &mut Vec<Finding>) {
+async fn read_models(pool: &Pool, head: Head, findings: &mut Vec<Finding>) {
     let begun = Instant::now();
     let (standings, parked) = loop {
         let looked = async { Ok::<_, Fault>((standings(pool).await?, parked::counts(pool).await?)) };

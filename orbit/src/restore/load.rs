@@ -4,8 +4,12 @@ use std::{ffi::OsString, path::PathBuf};
 
 use anyhow::{Context, bail};
 use orbit_event_store::{Fault, Log, MasterKey, Vault};
-use orbit_platform::{clock::Clock, config::DatabaseArgs, postgres};
-use sqlx::{AssertSqlSafe, PgPool};
+use orbit_platform::{
+    clock::Clock,
+    config::DatabaseArgs,
+    postgres::{self, Pool},
+};
+use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
 use super::{owner::Owner, source::Source};
@@ -92,7 +96,7 @@ pub async fn fill(
 }
 
 /// The users' keys open with this master key.
-async fn require_fit(pool: &PgPool, master_key: &MasterKey) -> anyhow::Result<()> {
+async fn require_fit(pool: &Pool, master_key: &MasterKey) -> anyhow::Result<()> {
     match Vault::new(pool.clone(), master_key, Clock::system()).require_fit().await {
         Err(Fault::WrongMasterKey) => bail!(
             "the keys of this backup were wrapped with another master key: put the one that belongs to it into .orbit/secrets/master-key, or set ORBIT_MASTER_KEY"
@@ -134,7 +138,7 @@ fn database_of(draft: &DatabaseArgs) -> anyhow::Result<String> {
 
 /// The log tells another story from here on: relay, projectors and queries see by the epoch that it is not the one they
 /// knew. Nodes that worked on the other database work on this one no more.
-async fn begin_epoch(pool: &PgPool) -> anyhow::Result<Uuid> {
+async fn begin_epoch(pool: &Pool) -> anyhow::Result<Uuid> {
     let attempted = "cannot give the restored log a new epoch";
     let mut transaction = pool.begin().await.context(attempted)?;
     let epoch = sqlx::query_scalar("UPDATE log.head SET epoch = uuidv7() RETURNING epoch")
@@ -147,7 +151,7 @@ async fn begin_epoch(pool: &PgPool) -> anyhow::Result<Uuid> {
 }
 
 /// Invariants 1 and 5, keys for everybody, and no read model ahead of the log.
-async fn check(pool: &PgPool, source: &Source) -> anyhow::Result<()> {
+async fn check(pool: &Pool, source: &Source) -> anyhow::Result<()> {
     let log = Log::new(pool.clone());
     let (head, audit) = (log.head().await?.position, log.audit().await?);
     let expected = source.manifest.position;

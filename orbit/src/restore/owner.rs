@@ -2,7 +2,8 @@
 //! restores, with the same grants.
 
 use anyhow::Context;
-use sqlx::{AssertSqlSafe, PgPool};
+use orbit_platform::postgres::Pool;
+use sqlx::AssertSqlSafe;
 
 /// Grants that later tables are to get are kept per user who makes them: those of the other one become ours too.
 const COPY_DEFAULTS: &str = "DO $do$
@@ -37,7 +38,7 @@ pub enum Owner {
 
 impl Owner {
     /// Makes sure that tables can be given to this user.
-    pub async fn prepare(pool: &PgPool, owner: &str) -> anyhow::Result<Self> {
+    pub async fn prepare(pool: &Pool, owner: &str) -> anyhow::Result<Self> {
         let (me, known): (String, bool) =
             sqlx::query_as("SELECT current_user::text, EXISTS (SELECT FROM pg_roles WHERE rolname = $1)")
                 .bind(owner)
@@ -58,7 +59,7 @@ impl Owner {
     }
 
     /// Afterwards: what is a stranger's becomes ours.
-    pub async fn adopt(self, pool: &PgPool) -> anyhow::Result<()> {
+    pub async fn adopt(self, pool: &Pool) -> anyhow::Result<()> {
         let (owner, stranger) = match self {
             Self::Same => return Ok(()),
             Self::Known(owner) => (owner, false),

@@ -14,13 +14,12 @@ use orbit_platform::{
     clock::Clock,
     http::{docs, health, layers::serve_layers_with, limits::RateLimiter, serve},
     nats::{self, FirstConnection},
-    postgres,
+    postgres::{self, Pool},
     shutdown::{self, Shutdown},
     signing::SigningKey,
     telemetry::metrics,
 };
 use orbit_query_api::app as query_api;
-use sqlx::PgPool;
 use tokio::net::TcpListener;
 
 use super::Args;
@@ -189,9 +188,9 @@ impl Stack {
 /// A pool for each role: its connections may do what the role may, and one role's rush does not starve the others.
 #[derive(Debug)]
 struct Pools {
-    command: PgPool,
-    projector: PgPool,
-    query: PgPool,
+    command: Pool,
+    projector: Pool,
+    query: Pool,
 }
 
 impl Pools {

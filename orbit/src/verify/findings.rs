@@ -11,11 +11,11 @@ use orbit_events::subjects;
 use orbit_platform::{
     config::NatsArgs,
     nats::{self, FirstConnection},
+    postgres::Pool,
 };
 use orbit_projector::verify::{Ahead, Compared};
 use serde::Serialize;
 use serde_json::json;
-use sqlx::PgPool;
 
 use crate::print;
 
@@ -113,7 +113,7 @@ impl Findings {
     }
 
     /// The stream does not know more than the log. A broker that is away is nothing wrong here: the doctor tells of it.
-    pub async fn stream(&mut self, nats: &NatsArgs, pool: &PgPool) {
+    pub async fn stream(&mut self, nats: &NatsArgs, pool: &Pool) {
         if nats.nats_url.is_empty() {
             return;
         }

@@ -4,7 +4,6 @@ use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use chrono::{DateTime, TimeDelta};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, errors::ErrorKind, jwk::JwkSet};
-use moka::sync::Cache;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -16,13 +15,14 @@ use crate::{
     clock::Clock,
     config::{AuthArgs, Environment, Fault as SettingFault},
     ids,
+    recent::Recent,
 };
 
 /// How far the clocks of two machines may be apart.
 const LEEWAY_S: i64 = 5;
 /// A token longer than this is none of ours.
 const TOKEN_AT_MOST: usize = 4_096;
-/// How long a token is remembered that nobody sends any more.
+/// How long a signature is not checked again.
 const REMEMBERED: Duration = Duration::from_mins(15);
 
 /// What an access token says (RFC 7519).
@@ -149,7 +149,7 @@ pub struct TokenVerifier {
     jwks: Jwks,
     validation: Arc<Validation>,
     clock: Clock,
-    seen: Option<Cache<String, Seen>>,
+    seen: Option<Recent<String, Seen>>,
 }
 
 /// What matters of a token whose signature was found to be right.
@@ -199,8 +199,8 @@ impl TokenVerifier {
     /// times are. For processes whose other work is as short as a signature's check. At most so many `tokens`, half a
     /// kilobyte each.
     #[must_use]
-    pub fn remembering(mut self, tokens: u64) -> Self {
-        self.seen = Some(Cache::builder().max_capacity(tokens).time_to_idle(REMEMBERED).build());
+    pub fn remembering(mut self, tokens: usize) -> Self {
+        self.seen = Some(Recent::new(tokens, REMEMBERED));
         self
     }
 

@@ -13,7 +13,7 @@ use futures_util::future::{BoxFuture, join_all};
 use serde_json::{Map, Value, json};
 use tokio::{sync::Mutex, time::Instant};
 
-use crate::telemetry::metrics;
+use crate::{postgres::Pool, telemetry::metrics};
 
 /// How long a probe may take before its subject counts as away.
 const DEADLINE: Duration = Duration::from_secs(2);
@@ -43,7 +43,7 @@ impl Probe {
     }
 
     /// Whether the database answers.
-    pub fn postgres(pool: sqlx::PgPool) -> Self {
+    pub fn postgres(pool: Pool) -> Self {
         Self::new("postgres", move || {
             let pool = pool.clone();
             async move { crate::postgres::ping(&pool).await.map_err(|error| error.to_string()) }

@@ -8,6 +8,7 @@ use axum::{
     extract::{ConnectInfo, FromRequestParts},
     http::{Request, request::Parts},
 };
+use futures_util::future::BoxFuture;
 use hyper::{body::Incoming, server::conn::http1};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -93,8 +94,9 @@ pub async fn listen(args: &HttpArgs) -> Result<TcpListener, Fault> {
 }
 
 /// Serves HTTP/1.1 until `shutdown` is triggered: then no new connections, and ten seconds for the requests under way.
-pub async fn serve(listener: TcpListener, router: Router, shutdown: &Shutdown) {
-    serve_within(LIMITS, listener, router, shutdown).await;
+/// Boxed, so that the server is compiled here and not in every crate that waits for it.
+pub fn serve(listener: TcpListener, router: Router, shutdown: &Shutdown) -> BoxFuture<'_, ()> {
+    Box::pin(serve_within(LIMITS, listener, router, shutdown))
 }
 
 async fn serve_within(limits: Limits, listener: TcpListener, router: Router, shutdown: &Shutdown) {

@@ -136,7 +136,12 @@ pub(super) async fn fold<R: Row>(
 
 /// One column of many rows, as the array that `unnest` takes.
 pub(super) fn column<'a, R, T>(rows: &'a [R], value: impl Fn(&'a R) -> T) -> Vec<T> {
-    rows.iter().map(value).collect()
+    // A loop, because there are hundreds of columns: each would have its own copy of what `map` and `collect` are made of.
+    let mut column = Vec::with_capacity(rows.len());
+    for row in rows {
+        column.push(value(row));
+    }
+    column
 }
 
 /// Ids as the text of an array. An array of arrays would have to be rectangular, so each row's ids travel as text.

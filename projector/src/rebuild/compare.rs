@@ -8,8 +8,9 @@ use std::{collections::HashMap, time::Duration};
 
 use futures_util::{StreamExt, TryStreamExt, stream::BoxStream};
 use orbit_events::Partition;
+use orbit_platform::postgres::Pool;
 use serde_json::{Value, json};
-use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tokio::time::{Instant, sleep};
 
 use super::{Deps, Fault, SCHEMA, fill::Fill};
@@ -56,7 +57,7 @@ enum Depth {
 pub async fn against_served(
     deps: &Deps,
     fill: &mut Fill,
-    pool: &PgPool,
+    pool: &Pool,
     names: &[&str],
     verify: bool,
 ) -> Result<Option<Vec<Difference>>, Fault> {

@@ -14,7 +14,7 @@ use std::{
 
 use orbit_event_store::{Log, Stored, Vault};
 use orbit_events::{Partition, Partitions};
-use sqlx::PgPool;
+use orbit_platform::postgres::Pool;
 use tokio::{
     sync::{Semaphore, mpsc, watch},
     task::JoinSet,
@@ -76,7 +76,7 @@ pub(super) fn batches(workers: i16) -> u16 {
 impl Fill {
     /// Begins, or goes on, at the checkpoints of the rebuild's own schema: `pool` has it as its `search_path`.
     pub async fn start(
-        pool: &PgPool,
+        pool: &Pool,
         deps: &Deps,
         chosen: &[&'static Registered],
         partitions: Partitions,

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use orbit_platform::clock::Clock;
+use orbit_platform::{clock::Clock, postgres::Pool};
 use serde_json::Value;
-use sqlx::{PgConnection, PgPool, types::Json};
+use sqlx::{PgConnection, types::Json};
 use tokio::sync::watch;
 use uuid::Uuid;
 
@@ -21,13 +21,13 @@ pub struct Job {
     pub verify: bool,
     projections: Vec<String>,
     origin: Option<String>,
-    pool: PgPool,
+    pool: Pool,
     clock: Clock,
 }
 
 impl Job {
     /// Takes up a rebuild that has not ended.
-    pub async fn take(pool: &PgPool, id: Uuid, clock: &Clock) -> Result<Self, Fault> {
+    pub async fn take(pool: &Pool, id: Uuid, clock: &Clock) -> Result<Self, Fault> {
         let row = sqlx::query!(
             "UPDATE work.rebuilds SET started_at = coalesce(started_at, $2), updated_at = $2, error = NULL
              WHERE id = $1 AND finished_at IS NULL RETURNING projections, workers, verify, origin",

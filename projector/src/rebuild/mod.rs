@@ -17,8 +17,11 @@ mod watch;
 use std::time::Duration;
 
 use orbit_event_store::{Log, Vault};
-use orbit_platform::clock::Clock;
-use sqlx::{Connection, PgConnection, PgPool, postgres::PgPoolOptions};
+use orbit_platform::{
+    clock::Clock,
+    postgres::{self, Pool},
+};
+use sqlx::{Connection, PgConnection, postgres::PgPoolOptions};
 use tokio::sync::watch as channel;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -49,7 +52,7 @@ const LOCK: i64 = 0x6f72_6269_7403;
 #[derive(Clone)]
 pub struct Deps {
     /// Connections with the role `orbit_projector` and the `search_path` of what is served.
-    pub pool: PgPool,
+    pub pool: Pool,
     /// Reads the log.
     pub log: Log,
     /// Opens payloads.
@@ -243,9 +246,9 @@ async fn work(
 }
 
 /// A connection as whoever logs in, not as the role that the pool's connections take: tables are altered by their owner.
-async fn connect_as_owner(pool: &PgPool) -> Result<PgConnection, Fault> {
+async fn connect_as_owner(pool: &Pool) -> Result<PgConnection, Fault> {
     let attempt = "connect to rebuild";
-    let mut connection = PgConnection::connect_with(&pool.connect_options()).await.map_err(Fault::database(attempt))?;
+    let mut connection = postgres::connect_with(&pool.connect_options()).await.map_err(Fault::database(attempt))?;
     sqlx::raw_sql("SET ROLE NONE; SET search_path = pg_catalog; SET maintenance_work_mem = '256MB'")
         .execute(&mut connection)
         .await
@@ -266,13 +269,14 @@ async fn require_owner(admin: &mut PgConnection, names: &[&str]) -> Result<(), F
 }
 
 /// Connections like those of a pool that find tables without a schema in another one.
-fn pool_into(pool: &PgPool, schema: &'static str, workers: i16) -> PgPool {
+fn pool_into(pool: &Pool, schema: &'static str, workers: i16) -> Pool {
     let options = pool.connect_options().as_ref().clone().options([("search_path", schema)]);
     PgPoolOptions::new()
         .max_connections(u32::from(fill::batches(workers)) + SPARE_CONNECTIONS)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .test_before_acquire(false)
         .connect_lazy_with(options)
+        .into()
 }
 
 /// The projections of these names, in the order in which all are listed.

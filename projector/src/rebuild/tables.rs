@@ -2,7 +2,8 @@
 //! Other indexes are built when the rows are there, which is several times cheaper than keeping them while they come.
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
+use orbit_platform::postgres::Pool;
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use uuid::Uuid;
 
 use super::{Fault, connect_as_owner};
@@ -112,7 +113,7 @@ async fn definitions(admin: &mut PgConnection, chosen: &[&'static Registered]) -
 }
 
 /// Builds the indexes that are still missing, `workers` at once, and lets the planner look at the rows.
-pub async fn index(pool: &PgPool, admin: &mut PgConnection, names: &[&str], workers: i16) -> Result<(), Fault> {
+pub async fn index(pool: &Pool, admin: &mut PgConnection, names: &[&str], workers: i16) -> Result<(), Fault> {
     side_by_side(pool, missing_indexes(admin, names).await?, workers, "build an index").await?;
     for statement in missing_keys(admin, names).await? {
         execute(admin, statement, "make an index a primary key").await?;
@@ -122,12 +123,7 @@ pub async fn index(pool: &PgPool, admin: &mut PgConnection, names: &[&str], work
 }
 
 /// Has statements executed, `workers` at once, as the tables' owner.
-async fn side_by_side(
-    pool: &PgPool,
-    statements: Vec<String>,
-    workers: i16,
-    attempt: &'static str,
-) -> Result<(), Fault> {
+async fn side_by_side(pool: &Pool, statements: Vec<String>, workers: i16, attempt: &'static str) -> Result<(), Fault> {
     let workers = usize::from(workers.unsigned_abs()).max(1);
     stream::iter(statements)
         .map(|statement| async {

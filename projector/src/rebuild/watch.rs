@@ -4,8 +4,7 @@
 use std::time::Duration;
 
 use orbit_event_store::rebuilds::{self, Reason, Wish};
-use orbit_platform::{ids, shutdown::Shutdown};
-use sqlx::PgPool;
+use orbit_platform::{ids, postgres::Pool, shutdown::Shutdown};
 use tokio::sync::watch as channel;
 use uuid::Uuid;
 
@@ -70,7 +69,7 @@ fn tell(id: Uuid, outcome: &'static str) {
     tracing::info!(%id, outcome, "a rebuild ended");
 }
 
-async fn oldest_open(pool: &PgPool) -> Result<Option<Uuid>, Fault> {
+async fn oldest_open(pool: &Pool) -> Result<Option<Uuid>, Fault> {
     sqlx::query_scalar!("SELECT id FROM work.rebuilds WHERE finished_at IS NULL ORDER BY requested_at, id LIMIT 1")
         .fetch_optional(pool)
         .await

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use orbit_event_store::{Log, Page, Stored, Vault};
 use orbit_events::Partition;
-use sqlx::PgPool;
+use orbit_platform::postgres::Pool;
 use tokio::task::JoinSet;
 
 use super::{BATCH, BATCH_BYTES, Course, Fault, Opened, permit, permits};
@@ -28,7 +28,7 @@ pub struct CaughtUp {
 /// `search_path`. No claims are taken: if a projector works on the same checkpoints, one of the two stops with
 /// [`Fault::LostClaim`].
 pub async fn catch_up(
-    pool: &PgPool,
+    pool: &Pool,
     log: &Log,
     vault: &Vault,
     projections: &'static [Registered],

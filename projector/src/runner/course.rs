@@ -11,7 +11,8 @@ use std::{collections::HashMap, time::Duration};
 
 use orbit_event_store::Unreadable;
 use orbit_events::{Envelope, Partition, Recorded};
-use sqlx::{Connection, PgConnection, PgPool, Postgres, pool::PoolConnection};
+use orbit_platform::postgres::Pool;
+use sqlx::{Connection, PgConnection, Postgres, pool::PoolConnection};
 use uuid::Uuid;
 
 use super::{Fault, Opened, chain, envelope};
@@ -31,7 +32,7 @@ const WAITS: &str = "an earlier fact of its stream is parked";
 
 /// The place that a projection has got to in a partition.
 pub(crate) struct Course {
-    pool: PgPool,
+    pool: Pool,
     projection: &'static Registered,
     partition: Partition,
     tables: Tables,
@@ -50,7 +51,7 @@ pub(crate) struct Applied {
 impl Course {
     /// Reads the checkpoint, making it if this is the first time.
     pub async fn start(
-        pool: PgPool,
+        pool: Pool,
         projection: &'static Registered,
         partition: Partition,
         tables: Tables,

@@ -19,8 +19,7 @@ use std::{sync::Arc, time::Duration};
 
 use orbit_event_store::{Log, Unreadable, Vault};
 use orbit_events::{Envelope, Partition, Recorded, subjects};
-use orbit_platform::{clock::Clock, shutdown::Shutdown};
-use sqlx::PgPool;
+use orbit_platform::{clock::Clock, postgres::Pool, shutdown::Shutdown};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 pub use catch_up::{CaughtUp, catch_up};
@@ -49,7 +48,7 @@ const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from
 pub struct Deps {
     /// Writes read models: its connections have the role `orbit_projector` and a `search_path` that begins with the
     /// schema of the read models.
-    pub pool: PgPool,
+    pub pool: Pool,
     /// Reads the log.
     pub log: Log,
     /// Opens payloads.
@@ -110,7 +109,7 @@ async fn permit(permits: &Arc<Semaphore>) -> OwnedSemaphorePermit {
     permits.clone().acquire_owned().await.expect("the semaphore is never closed")
 }
 
-fn permits(pool: &PgPool) -> Arc<Semaphore> {
+fn permits(pool: &Pool) -> Arc<Semaphore> {
     let most = pool.options().get_max_connections().saturating_sub(SPARE_CONNECTIONS).max(1);
     Arc::new(Semaphore::new(usize::try_from(most).unwrap_or(usize::MAX >> 3)))
 }

@@ -284,8 +284,11 @@ fn waits_between_attempts_grow_to_a_limit() {
 fn a_node_with_one_connection_still_works() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
-        let pool =
-            sqlx::postgres::PgPoolOptions::new().max_connections(1).connect_lazy("postgres://localhost").unwrap();
+        let pool = sqlx::postgres::PgPoolOptions::new()
+            .max_connections(1)
+            .connect_lazy("postgres://localhost")
+            .unwrap()
+            .into();
         assert_eq!(permits(&pool).available_permits(), 1);
     });
 }

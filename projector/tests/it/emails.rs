@@ -13,9 +13,10 @@ use orbit_events::{
     },
     users::user,
 };
+use orbit_platform::postgres::Pool;
 use orbit_projector::{SEARCH_PATH, projections};
 use proptest::{prelude::*, test_runner::TestRunner};
-use sqlx::{AssertSqlSafe, PgConnection, PgPool};
+use sqlx::{AssertSqlSafe, PgConnection};
 use tokio::runtime::Runtime;
 use uuid::Uuid;
 
@@ -109,7 +110,7 @@ fn by_the_rules(facts: &[Recorded]) -> BTreeMap<Uuid, (Uuid, Option<Uuid>)> {
 }
 
 /// What is wrong after these portions.
-async fn faults(pool: &PgPool, portions: &[&[Recorded]], facts: &[Recorded]) -> Vec<String> {
+async fn faults(pool: &Pool, portions: &[&[Recorded]], facts: &[Recorded]) -> Vec<String> {
     let mut transaction = pool.begin().await.unwrap();
     let emails = projections::find("emails").unwrap();
     for portion in portions {

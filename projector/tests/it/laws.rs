@@ -6,9 +6,9 @@ use orbit_events::{
     tasks::{Priority, Status, label, list, task},
     users::{Profile, connection, login, user},
 };
+use orbit_platform::postgres::Pool;
 use orbit_projector::{SEARCH_PATH, projection::Tables, projections};
 use proptest::{prelude::*, test_runner::TestRunner};
-use sqlx::PgPool;
 use tokio::runtime::Runtime;
 use uuid::Uuid;
 
@@ -198,7 +198,7 @@ fn task_event(user: u8, what: u8, argument: u8, text: String, label: LabelId) ->
 }
 
 /// Applies facts in these portions, in a transaction that is then rolled back; returns what came of it.
-pub async fn fold(pool: &PgPool, portions: &[&[Recorded]], tables: Tables) -> Vec<(String, serde_json::Value)> {
+pub async fn fold(pool: &Pool, portions: &[&[Recorded]], tables: Tables) -> Vec<(String, serde_json::Value)> {
     let mut transaction = pool.begin().await.unwrap();
     for portion in portions {
         for projection in projections::ALL {

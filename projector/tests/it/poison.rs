@@ -8,9 +8,9 @@ use orbit_events::{
     },
     users::user,
 };
+use orbit_platform::postgres::Pool;
 use orbit_projector::parked::{self, Retried};
 use orbit_testing::eventually;
-use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
     world::{SOON, World},
 };
 
-async fn parked_by(pool: &PgPool, projection: &str) -> Vec<(Uuid, i64)> {
+async fn parked_by(pool: &Pool, projection: &str) -> Vec<(Uuid, i64)> {
     let all = parked::list(pool, 0, 1_000).await;
     all.unwrap().into_iter().filter(|p| p.projection == projection).map(|p| (p.stream_id, p.position)).collect()
 }

@@ -29,7 +29,7 @@ impl World {
         let (id, at) = (self.id(), Clock::system().now());
         let projections = projections.iter().map(|name| (*name).to_owned()).collect();
         let wish = Wish { id, projections, workers: 2, verify, reason: Reason::Asked, requested_by: None, at };
-        rebuilds::request(self.database.pool(), &wish).await.unwrap();
+        rebuilds::request(&self.database.pool().into(), &wish).await.unwrap();
         id
     }
 
@@ -39,7 +39,7 @@ impl World {
     }
 
     async fn state(&self, id: Uuid) -> rebuilds::Rebuild {
-        rebuilds::find(self.database.pool(), id).await.unwrap().unwrap()
+        rebuilds::find(&self.database.pool().into(), id).await.unwrap().unwrap()
     }
 
     /// Some users with tasks that are written down and renamed.
@@ -240,13 +240,13 @@ async fn a_rebuild_can_be_cancelled() {
     let cancel = async {
         // It waits at the swap for the reader, lets others pass, and heeds the wish.
         eventually(SOON, || async { world.state(id).await.state == "swapping" }).await;
-        assert!(rebuilds::cancel(world.database.pool(), id, Clock::system().now()).await.unwrap());
+        assert!(rebuilds::cancel(&world.database.pool().into(), id, Clock::system().now()).await.unwrap());
     };
     let (outcome, ()) = tokio::join!(running, cancel);
     assert_eq!(outcome.unwrap(), Outcome::Cancelled);
     drop(hold);
     assert_eq!((world.state(id).await.state.as_str(), world.tables_of_a_rebuild().await), ("cancelled", 2));
-    assert!(!rebuilds::cancel(world.database.pool(), id, Clock::system().now()).await.unwrap());
+    assert!(!rebuilds::cancel(&world.database.pool().into(), id, Clock::system().now()).await.unwrap());
 }
 
 #[tokio::test]

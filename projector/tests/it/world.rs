@@ -14,12 +14,12 @@ use orbit_events::{
     Actor, Event, EventId, ListId, Metadata, Partitions, UserId, subjects,
     tasks::{Author, Priority, Status, task},
 };
-use orbit_platform::{clock::Clock, shutdown::Shutdown};
+use orbit_platform::{clock::Clock, postgres::Pool, shutdown::Shutdown};
 use orbit_projector::{Deps, ROLE, SEARCH_PATH, projection::Registered, projections, runner};
 use orbit_testing::{TestDatabase, TestNats, eventually};
 use serde_json::Value;
 use sqlx::{
-    AssertSqlSafe, PgConnection, PgPool,
+    AssertSqlSafe, PgConnection,
     postgres::{PgConnectOptions, PgPoolOptions},
     types::Json,
 };
@@ -48,8 +48,8 @@ impl World {
 
     pub fn on(database: TestDatabase, nats: TestNats) -> Self {
         let clock = Clock::system();
-        let vault = Vault::new(database.pool().clone(), &master_key(), clock.clone());
-        let log = Log::new(database.pool().clone());
+        let vault = Vault::new(database.pool().into(), &master_key(), clock.clone());
+        let log = Log::new(database.pool().into());
         Self { database, nats, vault, log, clock, ids: AtomicU64::new(1) }
     }
 
@@ -149,7 +149,7 @@ impl World {
     /// Starts a relay; it lives until the value is dropped.
     pub fn relay(&self) -> Running {
         let running = Running::default();
-        let pool = self.database.pool().clone();
+        let pool = self.database.pool().into();
         let relay = Relay::new(pool, self.nats.client().clone(), self.nats.prefix(), History::default());
         running.0.spawn("relay", relay.run(running.0.clone()));
         running
@@ -254,10 +254,10 @@ pub fn at(position: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_795_381_200 + 60 * position, 0).unwrap()
 }
 
-pub async fn projector_pool(database: &TestDatabase, search_path: &str) -> PgPool {
+pub async fn projector_pool(database: &TestDatabase, search_path: &str) -> Pool {
     let options: PgConnectOptions = database.url().parse().unwrap();
     let options = options.options([("search_path", search_path), ("role", ROLE), ("timezone", "UTC")]);
-    PgPoolOptions::new().max_connections(8).acquire_timeout(SOON).connect_with(options).await.unwrap()
+    PgPoolOptions::new().max_connections(8).acquire_timeout(SOON).connect_with(options).await.unwrap().into()
 }
 
 /// Everything in all tables of the projections, each as an array of rows.

@@ -17,15 +17,16 @@ use std::time::Instant;
 
 use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
+use futures_util::future::BoxFuture;
 use orbit_event_store::{Fault, Log, Vault};
 use orbit_platform::{
     http::query::AsOf,
-    postgres,
+    postgres::{self, Pool},
     problem::{ApiError, FieldProblem, ProblemKind, kinds},
     shutdown::Shutdown,
 };
 use orbit_projector::projections;
-use sqlx::{PgPool, Postgres, pool::PoolConnection};
+use sqlx::{Postgres, pool::PoolConnection};
 use uuid::Uuid;
 
 use self::threads::Threads;
@@ -73,9 +74,35 @@ pub enum About {
 /// What it takes to read the past.
 #[derive(Debug)]
 pub struct Past {
-    scratch: PgPool,
+    scratch: Pool,
     facts: Facts,
     threads: Threads,
+}
+
+/// Tables in which facts were folded for one question.
+pub struct Folded {
+    db: PoolConnection<Postgres>,
+    projection: &'static str,
+    facts: u64,
+    begun: Instant,
+}
+
+impl Folded {
+    /// Asks them.
+    pub async fn ask<T, F>(self, question: impl FnOnce(PoolConnection<Postgres>) -> F) -> Result<Snapshot<T>, ApiError>
+    where
+        F: Future<Output = sqlx::Result<Snapshot<T>>>,
+    {
+        let Self { db, projection, facts, begun } = self;
+        let answer = question(db).await.map_err(freshness::explain)?;
+        tell(projection, facts, begun);
+        Ok(answer)
+    }
+}
+
+fn tell(projection: &'static str, facts: u64, begun: Instant) {
+    metrics::counter!("orbit_as_of_facts_total", "projection" => projection).increment(facts);
+    metrics::histogram!("orbit_as_of_seconds", "projection" => projection).record(begun.elapsed());
 }
 
 /// Where facts come from.
@@ -93,7 +120,7 @@ impl std::fmt::Debug for Facts {
 impl Past {
     /// Reads the log of `primary` and folds beside it, over at most `connections` of its own: a replica lets nobody make
     /// tables, and may not have what has just happened.
-    pub fn new(primary: &PgPool, connections: u32, vault: Vault, shutdown: &Shutdown) -> Self {
+    pub fn new(primary: &Pool, connections: u32, vault: Vault, shutdown: &Shutdown) -> Self {
         let scratch = scratch::beside(primary, connections);
         postgres::observe(scratch.clone(), POOL, shutdown);
         Self { scratch, facts: Facts { log: Log::new(primary.clone()), vault }, threads: Threads::new() }
@@ -135,29 +162,25 @@ impl Past {
         }
     }
 
-    /// Asks a question as of a moment.
-    pub async fn ask<T, F>(
+    /// The read model of a moment: tables in which what the answer depends on was folded up to there. Boxed, so that it
+    /// is compiled once and not for each question.
+    pub fn fold(
         &self,
         moment: Moment,
         projection: &'static str,
         whose: Whose,
         about: About,
-        question: impl FnOnce(PoolConnection<Postgres>) -> F,
-    ) -> Result<Snapshot<T>, ApiError>
-    where
-        F: Future<Output = sqlx::Result<Snapshot<T>>>,
-    {
-        let begun = Instant::now();
-        let registered = projections::find(projection)
-            .ok_or_else(|| ApiError::internal(format!("there is no projection {projection}")))?;
-        // Taken first: as many requests as there are connections hold facts in memory, and no more.
-        let mut db = postgres::acquire(&self.scratch, POOL).await?;
-        let streams = self.streams(moment, whose.user_id, about).await?;
-        let facts = fold::fold(&self.facts, &mut db, registered, moment, whose, streams.as_deref()).await?;
-        let answer = question(db).await.map_err(freshness::explain)?;
-        metrics::counter!("orbit_as_of_facts_total", "projection" => projection).increment(facts);
-        metrics::histogram!("orbit_as_of_seconds", "projection" => projection).record(begun.elapsed());
-        Ok(answer)
+    ) -> BoxFuture<'_, Result<Folded, ApiError>> {
+        Box::pin(async move {
+            let begun = Instant::now();
+            let registered = projections::find(projection)
+                .ok_or_else(|| ApiError::internal(format!("there is no projection {projection}")))?;
+            // Taken first: as many requests as there are connections hold facts in memory, and no more.
+            let mut db = postgres::acquire(&self.scratch, POOL).await?;
+            let streams = self.streams(moment, whose.user_id, about).await?;
+            let facts = fold::fold(&self.facts, &mut db, registered, moment, whose, streams.as_deref()).await?;
+            Ok(Folded { db, projection, facts, begun })
+        })
     }
 
     /// The streams that are to be folded; `None` for all of the caller's.

@@ -1,7 +1,8 @@
 //! The pool of sessions that have scratch tables. They are empty whenever a connection is taken.
 
+use orbit_platform::postgres::Pool;
 use orbit_projector::scratch;
-use sqlx::{PgPool, postgres::PgPoolOptions};
+use sqlx::postgres::PgPoolOptions;
 
 /// Where the serving tables lie, which the scratch tables are like.
 const SERVING: &str = "view";
@@ -10,7 +11,7 @@ const SERVING: &str = "view";
 ///
 /// What a question has left is taken away when its connection comes back, however the request ended: answered, failed, or
 /// given up by the client in the midst of it. A connection that cannot be emptied is closed.
-pub fn beside(primary: &PgPool, connections: u32) -> PgPool {
+pub fn beside(primary: &Pool, connections: u32) -> Pool {
     let (options, limits) = (primary.connect_options().as_ref().clone(), primary.options());
     PgPoolOptions::new()
         .max_connections(connections.max(1))
@@ -21,4 +22,5 @@ pub fn beside(primary: &PgPool, connections: u32) -> PgPool {
         .after_connect(|connection, _| Box::pin(scratch::make(connection, SERVING)))
         .after_release(|connection, _| Box::pin(async move { scratch::forget(connection).await.map(|()| true) }))
         .connect_lazy_with(options)
+        .into()
 }

@@ -8,21 +8,23 @@ use std::{sync::Arc, time::Duration};
 
 use orbit_event_store::Selection;
 use orbit_events::Recorded;
-use orbit_platform::problem::ApiError;
+use orbit_platform::{problem::ApiError, recent::Recent};
 use uuid::Uuid;
 
 use super::{Facts, feed::Feed};
 
 /// What all users' threads may take together. Ten thousand facts are about half a megabyte.
 const BYTES_AT_MOST: u64 = 64 << 20;
-/// Threads that nobody asks for are forgotten: among others those of users who were, since they cannot ask.
-const IDLE: Duration = Duration::from_mins(10);
+/// Users who are expected to ask.
+const USERS: usize = 1_000;
+/// Threads that were not read on for so long are forgotten: among others those of users who were, since they cannot ask.
+const REMEMBERED: Duration = Duration::from_mins(10);
 /// What an entry takes besides its threads.
 const ENTRY_BYTES: usize = 200;
 
 /// The memory. It is bounded by its weight, and anything in it can be read again.
 #[derive(Debug)]
-pub(super) struct Threads(moka::sync::Cache<Uuid, Arc<Known>>);
+pub(super) struct Threads(Recent<Uuid, Arc<Known>>);
 
 /// A user's threads up to a position, by what is mentioned, each pair once.
 #[derive(Clone, Debug, Default)]
@@ -42,11 +44,8 @@ struct Thread {
 
 impl Threads {
     pub fn new() -> Self {
-        let weight = |_: &Uuid, known: &Arc<Known>| {
-            let bytes = known.threads.capacity() * size_of::<Thread>() + ENTRY_BYTES;
-            u32::try_from(bytes).unwrap_or(u32::MAX)
-        };
-        Self(moka::sync::Cache::builder().weigher(weight).max_capacity(BYTES_AT_MOST).time_to_idle(IDLE).build())
+        let bytes = |known: &Arc<Known>| (known.threads.capacity() * size_of::<Thread>() + ENTRY_BYTES) as u64;
+        Self(Recent::weighing(USERS, BYTES_AT_MOST, bytes, REMEMBERED))
     }
 
     /// The streams of a user that mention something, up to a position.

@@ -15,7 +15,7 @@ use crate::world::{ADA, World};
 
 /// Appends a fact about a token to the log, and to no read model.
 pub async fn append(world: &World, user: UserId, token: Uuid, version: i64, event: Event) {
-    let vault = Vault::new(world.database.pool().clone(), &MasterKey::new([7; 32]), world.clock.clone());
+    let vault = Vault::new(world.database.pool().into(), &MasterKey::new([7; 32]), world.clock.clone());
     vault.create_key(user).await.unwrap();
     let id = EventId(Uuid::from_u128(token.as_u128() + u128::try_from(version).unwrap()));
     let data = vault.seal(user, id, event.wire_type(), &event.encode()).await.unwrap();
@@ -103,7 +103,7 @@ async fn a_token_that_was_revoked_or_has_expired_or_was_guessed_reads_nothing() 
 async fn a_token_of_a_user_who_was_forgotten_reads_nothing() {
     let world = World::new().await.with_ada().await;
     let token = issue(&world, 1, &["tasks:read"], None).await.expose();
-    let vault = Vault::new(world.database.pool().clone(), &MasterKey::new([7; 32]), world.clock.clone());
+    let vault = Vault::new(world.database.pool().into(), &MasterKey::new([7; 32]), world.clock.clone());
     vault.destroy_keys(ADA).await.unwrap();
     assert_eq!(get(&world, "/tasks", &token).await, (401, json!("invalid_token")));
 }

@@ -38,7 +38,7 @@ fn sealer(world: &World) -> Shutdown {
 
 fn seal_until(world: &World, life: &Shutdown) {
     let key = SigningKey::from_seed(&[7; 32]).unwrap();
-    let sealer = Sealer::new(world.database.pool().clone(), key, world.clock.clone());
+    let sealer = Sealer::new(world.database.pool().into(), key, world.clock.clone());
     life.spawn("sealer", sealer.run(life.clone()));
 }
 

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::world::{ADA, BOB, World};
 
 fn jobs(world: &World) -> Imports {
-    Imports::new(world.database.pool().clone(), world.clock.clone())
+    Imports::new(world.database.pool().into(), world.clock.clone())
 }
 
 async fn ask(world: &World, user: Uuid) -> Uuid {

@@ -11,9 +11,9 @@ use crate::world::{ADA, BOB, World};
 
 /// Pieces of Ada's archive, complete or not.
 async fn archive(world: &World, pieces: &[&[u8]], complete: bool) -> Export {
-    let vault = Vault::new(world.database.pool().clone(), &MasterKey::new([7; 32]), world.clock.clone());
+    let vault = Vault::new(world.database.pool().into(), &MasterKey::new([7; 32]), world.clock.clone());
     vault.create_key(ADA).await.unwrap();
-    let exports = Exports::new(world.database.pool().clone(), vault, world.clock.clone());
+    let exports = Exports::new(world.database.pool().into(), vault, world.clock.clone());
     exports.request(ADA.0, ids::new_event_id()).await.unwrap();
     let export = exports.take(ADA.0).await.unwrap().unwrap();
     for (number, piece) in (0..).zip(pieces) {

@@ -20,7 +20,7 @@ impl World {
     }
 
     pub fn vault(&self) -> Vault {
-        Vault::new(self.database.pool().clone(), &MasterKey::new([7; 32]), self.clock.clone())
+        Vault::new(self.database.pool().into(), &MasterKey::new([7; 32]), self.clock.clone())
     }
 
     /// Writes a fact into the log; without an event, bytes that nobody can open.

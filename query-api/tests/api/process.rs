@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use axum::{body::Body, extract::Request};
 use http_body_util::BodyExt;
-use orbit_platform::{clock::Clock, http::health, shutdown::Shutdown};
+use orbit_platform::{clock::Clock, http::health, postgres::Pool, shutdown::Shutdown};
 use orbit_query_api::{App, Parts, app, run};
 use orbit_testing::eventually;
 use serde_json::{Value, json};
-use sqlx::PgPool;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -61,7 +60,7 @@ async fn with_a_replica_the_primary_is_asked_whether_it_is_there() {
     let (life, clock) = (Shutdown::new(), Clock::fixed(at(NOW)));
     let config = config(database.url(), nats.url(), nats.prefix());
     let pool = app::connect(&config.database).await.unwrap();
-    let checks = async |primary: PgPool| {
+    let checks = async |primary: Pool| {
         let parts = Parts { primary, ..parts(&config, &pool, &nats, &clock) };
         let app = App::start(parts, &life).await.unwrap();
         let request = Request::get("/health/ready").body(Body::empty()).unwrap();

@@ -27,6 +27,7 @@ use orbit_platform::{
     clock::Clock,
     config::{Environment, Rate, Secret, generate_master_key, generate_signing_key},
     http::{layers::serve_layers, limits::RateLimiter},
+    postgres::Pool,
     shutdown::Shutdown,
 };
 use orbit_projector::projections;
@@ -61,7 +62,7 @@ pub struct World {
     router: Router,
     projections: PgPool,
     /// What the query API reads with.
-    pub pool: PgPool,
+    pub pool: Pool,
     position: AtomicI64,
     /// Whether facts are in the log too, and not only in the read models.
     pub logged: bool,
@@ -123,7 +124,7 @@ pub fn config(database_url: &str, nats_url: &str, nats_prefix: &str) -> Config {
 }
 
 /// The parts of a query API with this pool, without limits.
-pub fn parts(config: &Config, pool: &PgPool, nats: &TestNats, clock: &Clock) -> Parts {
+pub fn parts(config: &Config, pool: &Pool, nats: &TestNats, clock: &Clock) -> Parts {
     Parts {
         primary: pool.clone(),
         pool: pool.clone(),

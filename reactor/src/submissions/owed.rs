@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use orbit_events::UserId;
-use sqlx::PgPool;
+use orbit_platform::postgres::Pool;
 use uuid::Uuid;
 
 use crate::work::Fault;
@@ -18,7 +18,7 @@ pub(super) const LEASE: Duration = Duration::from_mins(10);
 /// The book of copies.
 #[derive(Debug, Clone)]
 pub(super) struct Owed {
-    pool: PgPool,
+    pool: Pool,
 }
 
 /// A copy that is to be laid, and that a worker has taken.
@@ -34,7 +34,7 @@ pub(super) struct Copy {
 }
 
 impl Owed {
-    pub fn new(pool: PgPool) -> Self {
+    pub fn new(pool: Pool) -> Self {
         Self { pool }
     }
 

@@ -8,8 +8,8 @@ use std::{collections::BTreeMap, time::Duration};
 use orbit_domain::users::Connection;
 use orbit_event_store::{EventStore, Fault as LogFault};
 use orbit_events::{Actor, Envelope, users::connection::Kind};
-use orbit_platform::shutdown::Shutdown;
-use sqlx::{PgConnection, PgPool};
+use orbit_platform::{postgres::Pool, shutdown::Shutdown};
+use sqlx::PgConnection;
 use tokio::sync::watch;
 use uuid::Uuid;
 
@@ -88,7 +88,7 @@ enum Step {
 }
 
 async fn step(store: &EventStore) -> Result<Step, Fault> {
-    let pool: &PgPool = store.log().pool();
+    let pool: &Pool = store.log().pool();
     let mut transaction = pool.begin().await?;
     sqlx::query!("INSERT INTO work.reactions (name, position) VALUES ($1, 0) ON CONFLICT DO NOTHING", NAME)
         .execute(&mut *transaction)

@@ -66,7 +66,7 @@ impl World {
         let pool =
             PgPoolOptions::new().max_connections(8).connect_lazy_with(options.options([("role", "orbit_command")]));
         let master_key = MasterKey::new([7; 32]);
-        let settings = Settings { pool, master_key, clock: self.clock.clone(), limits: Limits::default() };
+        let settings = Settings { pool: pool.into(), master_key, clock: self.clock.clone(), limits: Limits::default() };
         EventStore::start(settings, life).await.unwrap()
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use orbit_domain::tasks::{List, list};
 use orbit_event_store::{Fault, Unit};
 use orbit_events::{ListId, UserId};
+use orbit_platform::recent::Recent;
 use uuid::Uuid;
 
 use crate::error::{Result, refusal};
@@ -13,16 +14,16 @@ use crate::error::{Result, refusal};
 /// through this one, at once. A list that was removed is noticed at once in any case: the unit of work guards it.
 const REMEMBERED: Duration = Duration::from_secs(2);
 /// Users whose first list is remembered.
-const CAPACITY: u64 = 100_000;
+const CAPACITY: usize = 100_000;
 
 /// First lists that were looked up a moment ago: without them every task would cost a query more. Clones share them.
 #[derive(Clone)]
-pub struct FirstLists(moka::sync::Cache<Uuid, ListId>);
+pub struct FirstLists(Recent<Uuid, ListId>);
 
 impl FirstLists {
     /// Knows none yet.
     pub fn new() -> Self {
-        Self(moka::sync::Cache::builder().max_capacity(CAPACITY).time_to_live(REMEMBERED).build())
+        Self(Recent::new(CAPACITY, REMEMBERED))
     }
 
     /// The user's first list, as the claims on places tell it.
@@ -46,7 +47,7 @@ impl FirstLists {
 
     /// Forgets a user's: the lists have changed.
     pub fn forget(&self, user: UserId) {
-        self.0.invalidate(&user.0);
+        self.0.forget(&user.0);
     }
 }
 

@@ -10,7 +10,7 @@ mod outbound;
 mod uids;
 
 use chrono::{DateTime, Utc};
-use sqlx::PgPool;
+use orbit_platform::postgres::Pool;
 use uuid::Uuid;
 
 use crate::work::Fault;
@@ -23,11 +23,11 @@ pub(super) use uids::{Known, Seen};
 /// The book of all accounts.
 #[derive(Debug, Clone)]
 pub(super) struct Book {
-    pool: PgPool,
+    pool: Pool,
 }
 
 impl Book {
-    pub fn new(pool: PgPool) -> Self {
+    pub fn new(pool: Pool) -> Self {
         Self { pool }
     }
 
@@ -40,7 +40,7 @@ impl Book {
 /// What the book says of one account.
 #[derive(Debug, Clone)]
 pub(super) struct Pages {
-    pool: PgPool,
+    pool: Pool,
     pub connection_id: Uuid,
     pub user_id: Uuid,
 }
@@ -67,7 +67,7 @@ mod tests {
     async fn of_an_account_that_is_gone_nothing_is_noted() {
         let database = orbit_testing::database().await;
         let pool = database.pool();
-        let pages = Book::new(pool.clone()).of(Uuid::from_u128(1), Uuid::from_u128(2));
+        let pages = Book::new(pool.into()).of(Uuid::from_u128(1), Uuid::from_u128(2));
         let folder = FolderId(Uuid::from_u128(3));
         let seen = [Seen { uid: 7, email_id: Uuid::from_u128(4), flags: None, keywords: vec![] }];
         let noted = async || {
@@ -90,7 +90,7 @@ mod tests {
     #[tokio::test]
     async fn what_was_moved_lies_elsewhere_with_its_flags() {
         let database = orbit_testing::database().await;
-        let pages = Book::new(database.pool().clone()).of(Uuid::from_u128(1), Uuid::from_u128(2));
+        let pages = Book::new(database.pool().into()).of(Uuid::from_u128(1), Uuid::from_u128(2));
         let (from, to) = (FolderId(Uuid::from_u128(3)), FolderId(Uuid::from_u128(5)));
         let account =
             "INSERT INTO work.mail_accounts (connection_id, user_id, settings, phase) VALUES ($1, $2, 1, 'waiting')";
@@ -116,7 +116,7 @@ mod tests {
     #[tokio::test]
     async fn nothing_is_under_way_where_a_worker_begins_with_an_account_or_leaves_it() {
         let database = orbit_testing::database().await;
-        let pages = Book::new(database.pool().clone()).of(Uuid::from_u128(1), Uuid::from_u128(2));
+        let pages = Book::new(database.pool().into()).of(Uuid::from_u128(1), Uuid::from_u128(2));
         let rows = "WITH a AS (INSERT INTO work.mail_accounts (connection_id, user_id, settings, phase, worker)
                                VALUES ($1, $2, 1, 'syncing', $3))
                     INSERT INTO work.mail_folders (folder_id, connection_id, user_id, path, role, phase, done, total)

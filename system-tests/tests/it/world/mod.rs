@@ -241,7 +241,7 @@ impl World {
     async fn begin(&self, of: &Session, wire_type: &str) -> Uuid {
         let fact = orbit_events::Event::types().find(|fact| fact.wire_type == wire_type).unwrap();
         let (stream, event) = (orbit_platform::ids::new_v7(&self.settings.clock), orbit_platform::ids::new_event_id());
-        let vault = Vault::new(self.database.pool().clone(), &MasterKey::new(KEY), self.settings.clock.clone());
+        let vault = Vault::new(self.database.pool().into(), &MasterKey::new(KEY), self.settings.clock.clone());
         let (user, event) = (orbit_events::UserId(of.id), orbit_events::EventId(event));
         let data = vault.seal(user, event, wire_type, fact.example.as_bytes()).await.unwrap();
         let metadata = serde_json::json!({"actor": {"type": "user"}, "correlation_id": event.0});

@@ -4,6 +4,7 @@ use std::{io, sync::Arc};
 
 use axum::{Router, middleware::from_fn_with_state};
 use chrono::TimeDelta;
+use futures_util::future::BoxFuture;
 use orbit_adapters::blobs::{self, Blobs, Location};
 use orbit_event_store::{
     EventStore, Limits, MasterKey, Settings,
@@ -113,46 +114,60 @@ pub struct App {
 
 impl App {
     /// Starts log, relay and sealer; they stop with `shutdown`.
-    pub async fn start(parts: Parts, shutdown: &Shutdown) -> Result<Self, Fault> {
-        let Parts { pool, nats, nats_prefix, clock, master_key, signer, verifier, user_limit, .. } = parts;
-        let settings = Settings { pool: pool.clone(), master_key, clock: clock.clone(), limits: parts.limits };
-        let store = EventStore::start(settings, shutdown).await.map_err(|fault| match fault {
-            orbit_event_store::Fault::WrongMasterKey => Fault::Keys(fault),
-            fault => Fault::Log(fault),
-        })?;
-        postgres::observe(pool.clone(), POOL, shutdown);
-        store.announce(nats.clone(), &nats_prefix, shutdown);
-        // One relay is active at a time, whoever has the lock; the others stand by.
-        let reactor = Reactor::new(nats.clone(), &nats_prefix);
-        let relay = Relay::new(pool.clone(), nats.clone(), nats_prefix, parts.history).beside(&store);
-        shutdown.spawn("log.relay", relay.run(shutdown.clone()));
-        // As with the relay.
-        let sealer = Sealer::beside(&store, pool.clone(), parts.proof_key);
-        shutdown.spawn("log.seal", sealer.run(shutdown.clone()));
-        let guard = Guard::with_api_tokens(verifier, user_limit, Arc::new(LoggedApiTokens(store.clone())));
-        let inner = Inner {
-            store,
-            signer,
-            passwords: Passwords::new().map_err(Fault::Passwords)?,
-            sessions: Sessions::new(),
-            first_lists: FirstLists::new(),
-            admins: parts.admins,
-            refresh_ttl: parts.refresh_ttl,
-            erasure_grace: parts.erasure_grace,
-            erasures: erasures::Wake::default(),
-            exports: exports::Wake::default(),
-            reactor,
-        };
-        let mut state = AppState::new(inner, MailServers::public().map_err(Fault::Certificates)?);
-        state.mail_mut().blobs.clone_from(&parts.blobs);
-        let exporting = exports::run(state.store.clone(), parts.blobs.clone(), state.exports.clone(), shutdown.clone());
-        shutdown.spawn("users.export", exporting);
-        let erasures = Erasures { store: state.store.clone(), sessions: state.sessions.clone(), blobs: parts.blobs };
-        shutdown.spawn("users.erase", erasures.clone().run(state.erasures.clone(), shutdown.clone()));
-        let (login_limit, refresh_limit) = (parts.login_limit, parts.refresh_limit);
-        let upload_limit = RateLimiter::new(UPLOADS, Rate::Off);
-        let connection_test_limit = RateLimiter::new(CONNECTION_TESTS, Rate::Off);
-        Ok(Self { state, erasures, guard, login_limit, refresh_limit, upload_limit, connection_test_limit, pool, nats })
+    pub fn start(parts: Parts, shutdown: &Shutdown) -> BoxFuture<'_, Result<Self, Fault>> {
+        Box::pin(async move {
+            let Parts { pool, nats, nats_prefix, clock, master_key, signer, verifier, user_limit, .. } = parts;
+            let settings = Settings { pool: pool.clone(), master_key, clock: clock.clone(), limits: parts.limits };
+            let store = EventStore::start(settings, shutdown).await.map_err(|fault| match fault {
+                orbit_event_store::Fault::WrongMasterKey => Fault::Keys(fault),
+                fault => Fault::Log(fault),
+            })?;
+            postgres::observe(pool.clone(), POOL, shutdown);
+            store.announce(nats.clone(), &nats_prefix, shutdown);
+            // One relay is active at a time, whoever has the lock; the others stand by.
+            let reactor = Reactor::new(nats.clone(), &nats_prefix);
+            let relay = Relay::new(pool.clone(), nats.clone(), nats_prefix, parts.history).beside(&store);
+            shutdown.spawn("log.relay", relay.run(shutdown.clone()));
+            // As with the relay.
+            let sealer = Sealer::beside(&store, pool.clone(), parts.proof_key);
+            shutdown.spawn("log.seal", sealer.run(shutdown.clone()));
+            let guard = Guard::with_api_tokens(verifier, user_limit, Arc::new(LoggedApiTokens(store.clone())));
+            let inner = Inner {
+                store,
+                signer,
+                passwords: Passwords::new().map_err(Fault::Passwords)?,
+                sessions: Sessions::new(),
+                first_lists: FirstLists::new(),
+                admins: parts.admins,
+                refresh_ttl: parts.refresh_ttl,
+                erasure_grace: parts.erasure_grace,
+                erasures: erasures::Wake::default(),
+                exports: exports::Wake::default(),
+                reactor,
+            };
+            let mut state = AppState::new(inner, MailServers::public().map_err(Fault::Certificates)?);
+            state.mail_mut().blobs.clone_from(&parts.blobs);
+            let exporting =
+                exports::run(state.store.clone(), parts.blobs.clone(), state.exports.clone(), shutdown.clone());
+            shutdown.spawn("users.export", exporting);
+            let erasures =
+                Erasures { store: state.store.clone(), sessions: state.sessions.clone(), blobs: parts.blobs };
+            shutdown.spawn("users.erase", erasures.clone().run(state.erasures.clone(), shutdown.clone()));
+            let (login_limit, refresh_limit) = (parts.login_limit, parts.refresh_limit);
+            let upload_limit = RateLimiter::new(UPLOADS, Rate::Off);
+            let connection_test_limit = RateLimiter::new(CONNECTION_TESTS, Rate::Off);
+            Ok(Self {
+                state,
+                erasures,
+                guard,
+                login_limit,
+                refresh_limit,
+                upload_limit,
+                connection_test_limit,
+                pool,
+                nats,
+            })
+        })
     }
 
     /// The same, and messages are held so long before they are sent.
@@ -274,51 +289,58 @@ pub enum Fault {
 
 /// Serves until `shutdown`: what the process's `main` runs, and what tests run on port 0. `told` is what it tells about
 /// the API: [`App::description`], and those of the roles beside it.
-pub async fn run(listener: TcpListener, config: Config, told: Description, shutdown: Shutdown) -> Result<(), Fault> {
-    let environment = config.environment.environment;
-    let clock = Clock::system();
-    let proof_key = SigningKey::from_args(&config.proof, environment)?;
-    let master_key = MasterKey::from_args(&config.keys, environment)?;
-    let signer = TokenSigner::from_args(&config.auth, environment, clock.clone())?;
-    let verifier = TokenVerifier::from_args(&config.auth, environment, clock.clone())?;
-    let jwks = verifier.jwks().clone();
-    let blobs =
-        Location::from_args(&config.blobs)?.map(|place| Blobs::open(&place)).transpose().map_err(Fault::Blobs)?;
-    let servers = MailServers::from_args(&config.mail, environment).map_err(Fault::Certificates)?;
-    let pool = postgres::connect_as(&config.database, NAME, None, ROLE).await?;
-    let nats = nats::connect(&config.nats, NAME, FirstConnection::Retried).await?;
-    metrics::start_upkeep(&shutdown);
-    let parts = Parts {
-        pool,
-        nats,
-        nats_prefix: config.nats.nats_prefix.clone(),
-        clock,
-        master_key,
-        proof_key,
-        signer,
-        verifier,
-        admins: Admins::from_args(&config.auth, environment),
-        user_limit: RateLimiter::new("user", config.http.rate_user),
-        login_limit: RateLimiter::new("login", config.http.rate_login),
-        refresh_limit: RateLimiter::new("refresh", config.http.rate_refresh),
-        refresh_ttl: TimeDelta::seconds(config.auth.refresh_token_ttl_s.into()),
-        erasure_grace: config.erasure.grace(),
-        blobs,
-        limits: Limits::default(),
-        history: History::default(),
-    };
-    let app = App::start(parts, &shutdown).await?;
-    let app = app
-        .with_send_hold(config.mail.send_hold())
-        .with_import_limit(config.mail.import_limit_bytes)
-        .with_upload_rate(config.http.rate_upload)
-        .with_mail_servers(servers)
-        .with_connection_test_rate(config.http.rate_connection_test);
-    let router = Router::from(app.routes())
-        .merge(health::router(app.probes()))
-        .merge(told.router())
-        .merge(docs::jwks_router(&jwks));
-    tracing::info!(address = %listener.local_addr().map_err(Fault::Listener)?, "serving commands");
-    serve(listener, serve_layers_with(router, &config.http, LONG), &shutdown).await;
-    Ok(())
+pub fn run(
+    listener: TcpListener,
+    config: Config,
+    told: Description,
+    shutdown: Shutdown,
+) -> BoxFuture<'static, Result<(), Fault>> {
+    Box::pin(async move {
+        let environment = config.environment.environment;
+        let clock = Clock::system();
+        let proof_key = SigningKey::from_args(&config.proof, environment)?;
+        let master_key = MasterKey::from_args(&config.keys, environment)?;
+        let signer = TokenSigner::from_args(&config.auth, environment, clock.clone())?;
+        let verifier = TokenVerifier::from_args(&config.auth, environment, clock.clone())?;
+        let jwks = verifier.jwks().clone();
+        let blobs =
+            Location::from_args(&config.blobs)?.map(|place| Blobs::open(&place)).transpose().map_err(Fault::Blobs)?;
+        let servers = MailServers::from_args(&config.mail, environment).map_err(Fault::Certificates)?;
+        let pool = postgres::connect_as(&config.database, NAME, None, ROLE).await?;
+        let nats = nats::connect(&config.nats, NAME, FirstConnection::Retried).await?;
+        metrics::start_upkeep(&shutdown);
+        let parts = Parts {
+            pool,
+            nats,
+            nats_prefix: config.nats.nats_prefix.clone(),
+            clock,
+            master_key,
+            proof_key,
+            signer,
+            verifier,
+            admins: Admins::from_args(&config.auth, environment),
+            user_limit: RateLimiter::new("user", config.http.rate_user),
+            login_limit: RateLimiter::new("login", config.http.rate_login),
+            refresh_limit: RateLimiter::new("refresh", config.http.rate_refresh),
+            refresh_ttl: TimeDelta::seconds(config.auth.refresh_token_ttl_s.into()),
+            erasure_grace: config.erasure.grace(),
+            blobs,
+            limits: Limits::default(),
+            history: History::default(),
+        };
+        let app = App::start(parts, &shutdown).await?;
+        let app = app
+            .with_send_hold(config.mail.send_hold())
+            .with_import_limit(config.mail.import_limit_bytes)
+            .with_upload_rate(config.http.rate_upload)
+            .with_mail_servers(servers)
+            .with_connection_test_rate(config.http.rate_connection_test);
+        let router = Router::from(app.routes())
+            .merge(health::router(app.probes()))
+            .merge(told.router())
+            .merge(docs::jwks_router(&jwks));
+        tracing::info!(address = %listener.local_addr().map_err(Fault::Listener)?, "serving commands");
+        serve(listener, serve_layers_with(router, &config.http, LONG), &shutdown).await;
+        Ok(())
+    })
 }

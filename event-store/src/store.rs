@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use futures_util::future::BoxFuture;
 use orbit_domain::{Aggregate, Claim};
 use orbit_events::{Partitions, UserId, subjects};
 use orbit_platform::{clock::Clock, postgres::Pool, shutdown::Shutdown};
@@ -59,27 +60,29 @@ struct Inner {
 
 impl EventStore {
     /// Reads the head row, tries the master key and starts the batcher; it stops with `shutdown`, when all that it took is answered.
-    pub async fn start(settings: Settings, shutdown: &Shutdown) -> Result<Self, Fault> {
-        let Settings { pool, master_key, clock, limits } = settings;
-        let log = Log::new(pool.clone());
-        let head = log.head().await?;
-        let vault = Vault::new(pool.clone(), &master_key, clock.clone());
-        // First: whoever was faster has written down what the secrets are.
-        vault.establish().await?;
-        vault.require_fit().await?;
-        let appended = Appended::new(head.position);
-        let store = Self(Arc::new(Inner {
-            vault,
-            appender: Appender::start(&pool, limits, &appended, shutdown),
-            partitions: head.partitions,
-            states: loaded::cache(),
-            appended,
-            clock,
-            log,
-            pool,
-        }));
-        shutdown.spawn("log.sweep", store.clone().sweep(shutdown.clone()));
-        Ok(store)
+    pub fn start(settings: Settings, shutdown: &Shutdown) -> BoxFuture<'_, Result<Self, Fault>> {
+        Box::pin(async move {
+            let Settings { pool, master_key, clock, limits } = settings;
+            let log = Log::new(pool.clone());
+            let head = log.head().await?;
+            let vault = Vault::new(pool.clone(), &master_key, clock.clone());
+            // First: whoever was faster has written down what the secrets are.
+            vault.establish().await?;
+            vault.require_fit().await?;
+            let appended = Appended::new(head.position);
+            let store = Self(Arc::new(Inner {
+                vault,
+                appender: Appender::start(&pool, limits, &appended, shutdown),
+                partitions: head.partitions,
+                states: loaded::cache(),
+                appended,
+                clock,
+                log,
+                pool,
+            }));
+            shutdown.spawn("log.sweep", store.clone().sweep(shutdown.clone()));
+            Ok(store)
+        })
     }
 
     /// Tells other processes over core NATS whenever this one has appended. Losing a message costs a poll's time.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use orbit_event_store::{Log, MasterKey, Vault};
 use orbit_platform::{
     clock::Clock,
@@ -50,24 +51,26 @@ pub enum Fault {
 }
 
 /// Connects, starts to project, and serves health and metrics at `listener` until `shutdown`.
-pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> Result<(), Fault> {
-    let master_key = MasterKey::from_args(&config.keys, config.environment.environment)?;
-    let pool = postgres::connect_as(&config.database, NAME, Some(SEARCH_PATH), ROLE).await?;
-    let nats = nats::connect(&config.nats, NAME, FirstConnection::Retried).await?;
-    let clock = Clock::system();
-    let probes = vec![http::health::Probe::postgres(pool.clone()), http::health::Probe::nats(nats.clone())];
-    let deps = Deps {
-        log: Log::new(pool.clone()),
-        vault: Vault::new(pool.clone(), &master_key, clock.clone()),
-        pool,
-        nats,
-        prefix: config.nats.nats_prefix.clone(),
-        clock,
-    };
-    deps.vault.require_fit().await?;
-    start(deps, &shutdown);
-    http::serve::serve(listener, http::health::router(probes), &shutdown).await;
-    Ok(shutdown.finish(GRACE).await?)
+pub fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> BoxFuture<'static, Result<(), Fault>> {
+    Box::pin(async move {
+        let master_key = MasterKey::from_args(&config.keys, config.environment.environment)?;
+        let pool = postgres::connect_as(&config.database, NAME, Some(SEARCH_PATH), ROLE).await?;
+        let nats = nats::connect(&config.nats, NAME, FirstConnection::Retried).await?;
+        let clock = Clock::system();
+        let probes = vec![http::health::Probe::postgres(pool.clone()), http::health::Probe::nats(nats.clone())];
+        let deps = Deps {
+            log: Log::new(pool.clone()),
+            vault: Vault::new(pool.clone(), &master_key, clock.clone()),
+            pool,
+            nats,
+            prefix: config.nats.nats_prefix.clone(),
+            clock,
+        };
+        deps.vault.require_fit().await?;
+        start(deps, &shutdown);
+        http::serve::serve(listener, http::health::router(probes), &shutdown).await;
+        Ok(shutdown.finish(GRACE).await?)
+    })
 }
 
 /// Starts to project everything, and to scrub after erasures, until `shutdown`: for a process that has other roles too.

@@ -8,6 +8,7 @@ use axum::{
     middleware::{Next, from_fn_with_state},
     response::Response,
 };
+use futures_util::future::BoxFuture;
 use orbit_adapters::blobs::{self, Blobs, Location};
 use orbit_event_store::{Log, MasterKey, Vault, exports::Exports};
 use orbit_events::Partitions;
@@ -204,33 +205,35 @@ pub struct App {
 
 impl App {
     /// Reads how the log is partitioned and begins to listen to the projectors; that stops with `shutdown`.
-    pub async fn start(parts: Parts, shutdown: &Shutdown) -> Result<Self, Fault> {
-        let Parts { pool, primary, nats, nats_prefix, clock, .. } = parts;
-        let mut db = pool.acquire().await.map_err(Fault::Log)?;
-        let partitions = Partitions(checkpoints::partitions(&mut db).await.map_err(Fault::Log)?);
-        drop(db);
-        let freshness = Freshness::new(pool.clone(), partitions, routes::PROJECTIONS);
-        freshness.listen(nats.clone(), &nats_prefix, shutdown);
-        postgres::observe(pool.clone(), POOL, shutdown);
-        let streams = Streams::new(pool.clone(), shutdown);
-        streams.follow(nats.clone(), &nats_prefix, shutdown);
-        let vault = Vault::new(pool.clone(), &parts.master_key, clock.clone());
-        // Asked where the rows are: the primary may be away when this process starts.
-        vault.require_fit().await?;
-        let at_primary = Vault::new(primary.clone(), &parts.master_key, clock.clone());
-        // Jobs are rows that change: a replica may not know of one yet.
-        let exports = Exports::new(primary.clone(), at_primary.clone(), clock.clone());
-        let past = Past::new(&primary, parts.as_of_connections, at_primary.clone(), shutdown);
-        let (log, vault_of_tokens) = (Log::new(primary.clone()), at_primary);
-        let api_tokens = Arc::new(LoggedApiTokens { log, vault: vault_of_tokens, clock: clock.clone() });
-        // A read takes hardly longer than the check of a signature.
-        let verifier = parts.verifier.remembering(REMEMBERED_TOKENS);
-        let guard = Guard::with_api_tokens(verifier, parts.user_limit, api_tokens.clone());
-        let (sessions, cursors, admins) = (Sessions::new(), CursorKey::new(vault.cursor_secret()), parts.admins);
-        let reads =
-            Inner { pool, freshness, past, sessions, api_tokens, streams, vault, cursors, clock, admins, exports };
-        let reads = Reads(Arc::new(reads), None);
-        Ok(Self { reads, primary, nats, guard, search_limit: parts.search_limit })
+    pub fn start(parts: Parts, shutdown: &Shutdown) -> BoxFuture<'_, Result<Self, Fault>> {
+        Box::pin(async move {
+            let Parts { pool, primary, nats, nats_prefix, clock, .. } = parts;
+            let mut db = pool.acquire().await.map_err(Fault::Log)?;
+            let partitions = Partitions(checkpoints::partitions(&mut db).await.map_err(Fault::Log)?);
+            drop(db);
+            let freshness = Freshness::new(pool.clone(), partitions, routes::PROJECTIONS);
+            freshness.listen(nats.clone(), &nats_prefix, shutdown);
+            postgres::observe(pool.clone(), POOL, shutdown);
+            let streams = Streams::new(pool.clone(), shutdown);
+            streams.follow(nats.clone(), &nats_prefix, shutdown);
+            let vault = Vault::new(pool.clone(), &parts.master_key, clock.clone());
+            // Asked where the rows are: the primary may be away when this process starts.
+            vault.require_fit().await?;
+            let at_primary = Vault::new(primary.clone(), &parts.master_key, clock.clone());
+            // Jobs are rows that change: a replica may not know of one yet.
+            let exports = Exports::new(primary.clone(), at_primary.clone(), clock.clone());
+            let past = Past::new(&primary, parts.as_of_connections, at_primary.clone(), shutdown);
+            let (log, vault_of_tokens) = (Log::new(primary.clone()), at_primary);
+            let api_tokens = Arc::new(LoggedApiTokens { log, vault: vault_of_tokens, clock: clock.clone() });
+            // A read takes hardly longer than the check of a signature.
+            let verifier = parts.verifier.remembering(REMEMBERED_TOKENS);
+            let guard = Guard::with_api_tokens(verifier, parts.user_limit, api_tokens.clone());
+            let (sessions, cursors, admins) = (Sessions::new(), CursorKey::new(vault.cursor_secret()), parts.admins);
+            let reads =
+                Inner { pool, freshness, past, sessions, api_tokens, streams, vault, cursors, clock, admins, exports };
+            let reads = Reads(Arc::new(reads), None);
+            Ok(Self { reads, primary, nats, guard, search_limit: parts.search_limit })
+        })
     }
 
     /// The same with a store of messages and files. Without it, what is read from there answers 501.
@@ -289,43 +292,50 @@ async fn limit_searches(State(limiter): State<RateLimiter>, caller: Caller, requ
 
 /// Serves the query API alone until `shutdown`: what the process's `main` runs, and what tests run on port 0. `told` is
 /// what it tells about the API: [`App::description`], and those of the roles beside it.
-pub async fn run(listener: TcpListener, config: Config, told: Description, shutdown: Shutdown) -> Result<(), Fault> {
-    let clock = Clock::system();
-    let environment = config.environment.environment;
-    let verifier = TokenVerifier::from_args(&config.auth, environment, clock.clone())?;
-    let jwks = verifier.jwks().clone();
-    let master_key = MasterKey::from_args(&config.keys, environment)?;
-    let blobs =
-        Location::from_args(&config.blobs)?.map(|place| Blobs::open(&place)).transpose().map_err(Fault::Blobs)?;
-    let primary = connect(&config.database).await?;
-    let pool = match config.replica.instead_of(&config.database) {
-        Some(replica) => connect(&replica).await?,
-        None => primary.clone(),
-    };
-    let nats = nats::connect(&config.nats, NAME, FirstConnection::Retried).await?;
-    metrics::start_upkeep(&shutdown);
-    let parts = Parts {
-        pool,
-        primary,
-        nats,
-        nats_prefix: config.nats.nats_prefix.clone(),
-        clock,
-        master_key,
-        verifier,
-        admins: Admins::from_args(&config.auth, environment),
-        user_limit: RateLimiter::new("user", config.http.rate_user),
-        search_limit: RateLimiter::new("search", config.http.rate_search),
-        as_of_connections: config.past.as_of_connections,
-    };
-    let mut app = App::start(parts, &shutdown).await?;
-    if let Some(blobs) = blobs {
-        app = app.with_blobs(blobs);
-    }
-    let router = Router::from(app.routes())
-        .merge(health::router(app.probes()))
-        .merge(told.router())
-        .merge(docs::jwks_router(&jwks));
-    tracing::info!(address = %listener.local_addr().map_err(Fault::Listener)?, "serving queries");
-    serve(listener, serve_layers(router, &config.http), &shutdown).await;
-    Ok(())
+pub fn run(
+    listener: TcpListener,
+    config: Config,
+    told: Description,
+    shutdown: Shutdown,
+) -> BoxFuture<'static, Result<(), Fault>> {
+    Box::pin(async move {
+        let clock = Clock::system();
+        let environment = config.environment.environment;
+        let verifier = TokenVerifier::from_args(&config.auth, environment, clock.clone())?;
+        let jwks = verifier.jwks().clone();
+        let master_key = MasterKey::from_args(&config.keys, environment)?;
+        let blobs =
+            Location::from_args(&config.blobs)?.map(|place| Blobs::open(&place)).transpose().map_err(Fault::Blobs)?;
+        let primary = connect(&config.database).await?;
+        let pool = match config.replica.instead_of(&config.database) {
+            Some(replica) => connect(&replica).await?,
+            None => primary.clone(),
+        };
+        let nats = nats::connect(&config.nats, NAME, FirstConnection::Retried).await?;
+        metrics::start_upkeep(&shutdown);
+        let parts = Parts {
+            pool,
+            primary,
+            nats,
+            nats_prefix: config.nats.nats_prefix.clone(),
+            clock,
+            master_key,
+            verifier,
+            admins: Admins::from_args(&config.auth, environment),
+            user_limit: RateLimiter::new("user", config.http.rate_user),
+            search_limit: RateLimiter::new("search", config.http.rate_search),
+            as_of_connections: config.past.as_of_connections,
+        };
+        let mut app = App::start(parts, &shutdown).await?;
+        if let Some(blobs) = blobs {
+            app = app.with_blobs(blobs);
+        }
+        let router = Router::from(app.routes())
+            .merge(health::router(app.probes()))
+            .merge(told.router())
+            .merge(docs::jwks_router(&jwks));
+        tracing::info!(address = %listener.local_addr().map_err(Fault::Listener)?, "serving queries");
+        serve(listener, serve_layers(router, &config.http), &shutdown).await;
+        Ok(())
+    })
 }

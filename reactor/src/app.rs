@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use orbit_adapters::blobs::{self, Blobs, Location};
 use orbit_event_store::{EventStore, Limits, MasterKey, Settings};
 use orbit_platform::{
@@ -81,25 +82,27 @@ pub enum Fault {
 }
 
 /// Connects, starts to work, and serves health and metrics at `listener` until `shutdown`.
-pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> Result<(), Fault> {
-    let master_key = MasterKey::from_args(&config.keys, config.environment.environment)?;
-    let location = Location::from_args(&config.blobs)?.ok_or(config::Fault::Missing {
-        setting: "ORBIT_BLOBS",
-        what: "name the directory of messages and files, which all processes share",
-    })?;
-    let blobs = Blobs::open(&location).map_err(Fault::Blobs)?;
-    let mail = Mail::from_args(&config.mail, config.environment.environment).map_err(Fault::Certificates)?;
-    let pool = postgres::connect_as(&config.database, NAME, None, ROLE).await?;
-    let nats = nats::connect(&config.nats, NAME, FirstConnection::Retried).await?;
-    let probes = vec![health::Probe::postgres(pool.clone()), health::Probe::nats(nats.clone())];
-    postgres::observe(pool.clone(), POOL, &shutdown);
-    let settings = Settings { pool, master_key, clock: Clock::system(), limits: Limits::default() };
-    let store = EventStore::start(settings, &shutdown).await?;
-    let prefix = config.nats.nats_prefix.clone();
-    store.announce(nats.clone(), &prefix, &shutdown);
-    start(Deps { store, nats, prefix, blobs, mail }, &shutdown);
-    serve::serve(listener, health::router(probes), &shutdown).await;
-    Ok(shutdown.finish(GRACE).await?)
+pub fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> BoxFuture<'static, Result<(), Fault>> {
+    Box::pin(async move {
+        let master_key = MasterKey::from_args(&config.keys, config.environment.environment)?;
+        let location = Location::from_args(&config.blobs)?.ok_or(config::Fault::Missing {
+            setting: "ORBIT_BLOBS",
+            what: "name the directory of messages and files, which all processes share",
+        })?;
+        let blobs = Blobs::open(&location).map_err(Fault::Blobs)?;
+        let mail = Mail::from_args(&config.mail, config.environment.environment).map_err(Fault::Certificates)?;
+        let pool = postgres::connect_as(&config.database, NAME, None, ROLE).await?;
+        let nats = nats::connect(&config.nats, NAME, FirstConnection::Retried).await?;
+        let probes = vec![health::Probe::postgres(pool.clone()), health::Probe::nats(nats.clone())];
+        postgres::observe(pool.clone(), POOL, &shutdown);
+        let settings = Settings { pool, master_key, clock: Clock::system(), limits: Limits::default() };
+        let store = EventStore::start(settings, &shutdown).await?;
+        let prefix = config.nats.nats_prefix.clone();
+        store.announce(nats.clone(), &prefix, &shutdown);
+        start(Deps { store, nats, prefix, blobs, mail }, &shutdown);
+        serve::serve(listener, health::router(probes), &shutdown).await;
+        Ok(shutdown.finish(GRACE).await?)
+    })
 }
 
 /// Starts everything that the reactor does, until `shutdown`: for a process that has other roles too.

@@ -17,6 +17,7 @@ mod fault;
 
 use std::{convert::Infallible, time::Duration};
 
+use futures_util::future::BoxFuture;
 use orbit_platform::{
     clock::Clock,
     postgres::{self, Pool},
@@ -105,28 +106,30 @@ impl Sealer {
     }
 
     /// Seals until `shutdown`. Several may run; one is active at a time.
-    pub async fn run(mut self, shutdown: Shutdown) {
-        let (mut backoff, mut told) = (Duration::from_millis(50), String::new());
-        loop {
-            let started = Instant::now();
-            let outcome = tokio::select! {
-                outcome = self.lead() => outcome,
-                () = shutdown.cancelled() => return,
-            };
-            metrics::gauge!("orbit_sealer_active").set(0.0);
-            let Err(fault) = outcome;
-            metrics::counter!("orbit_sealer_restarts_total").increment(1);
-            tell(&fault, &mut told);
-            backoff = if started.elapsed() > MOST_BACKOFF {
-                Duration::from_millis(50)
-            } else {
-                (backoff * 2).min(MOST_BACKOFF)
-            };
-            tokio::select! {
-                () = sleep(backoff) => {}
-                () = shutdown.cancelled() => return,
+    pub fn run(mut self, shutdown: Shutdown) -> BoxFuture<'static, ()> {
+        Box::pin(async move {
+            let (mut backoff, mut told) = (Duration::from_millis(50), String::new());
+            loop {
+                let started = Instant::now();
+                let outcome = tokio::select! {
+                    outcome = self.lead() => outcome,
+                    () = shutdown.cancelled() => return,
+                };
+                metrics::gauge!("orbit_sealer_active").set(0.0);
+                let Err(fault) = outcome;
+                metrics::counter!("orbit_sealer_restarts_total").increment(1);
+                tell(&fault, &mut told);
+                backoff = if started.elapsed() > MOST_BACKOFF {
+                    Duration::from_millis(50)
+                } else {
+                    (backoff * 2).min(MOST_BACKOFF)
+                };
+                tokio::select! {
+                    () = sleep(backoff) => {}
+                    () = shutdown.cancelled() => return,
+                }
             }
-        }
+        })
     }
 
     /// Waits for the lock and seals until something fails.

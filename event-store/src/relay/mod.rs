@@ -12,7 +12,7 @@ mod stream;
 use std::{sync::Arc, time::Duration};
 
 use async_nats::{Client, Subscriber, jetstream};
-use futures_util::StreamExt;
+use futures_util::{StreamExt, future::BoxFuture};
 use orbit_events::{Partition, subjects};
 use orbit_platform::{
     postgres::{self, Pool},
@@ -154,29 +154,31 @@ impl Relay {
     }
 
     /// Relays until `shutdown`. Several may run; one is active at a time, and two at once would do no harm.
-    pub async fn run(self, shutdown: Shutdown) {
-        let mut backoff = Duration::from_millis(50);
-        loop {
-            let started = Instant::now();
-            let outcome = tokio::select! {
-                outcome = self.lead() => outcome,
-                () = shutdown.cancelled() => return,
-            };
-            metrics::gauge!("orbit_relay_active").set(0.0);
-            if let Err(fault) = outcome {
-                metrics::counter!("orbit_relay_restarts_total").increment(1);
-                tracing::warn!(error = &fault as &dyn std::error::Error, "the relay starts over");
+    pub fn run(self, shutdown: Shutdown) -> BoxFuture<'static, ()> {
+        Box::pin(async move {
+            let mut backoff = Duration::from_millis(50);
+            loop {
+                let started = Instant::now();
+                let outcome = tokio::select! {
+                    outcome = self.lead() => outcome,
+                    () = shutdown.cancelled() => return,
+                };
+                metrics::gauge!("orbit_relay_active").set(0.0);
+                if let Err(fault) = outcome {
+                    metrics::counter!("orbit_relay_restarts_total").increment(1);
+                    tracing::warn!(error = &fault as &dyn std::error::Error, "the relay starts over");
+                }
+                backoff = if started.elapsed() > MOST_BACKOFF {
+                    Duration::from_millis(50)
+                } else {
+                    (backoff * 2).min(MOST_BACKOFF)
+                };
+                tokio::select! {
+                    () = sleep(backoff) => {}
+                    () = shutdown.cancelled() => return,
+                }
             }
-            backoff = if started.elapsed() > MOST_BACKOFF {
-                Duration::from_millis(50)
-            } else {
-                (backoff * 2).min(MOST_BACKOFF)
-            };
-            tokio::select! {
-                () = sleep(backoff) => {}
-                () = shutdown.cancelled() => return,
-            }
-        }
+        })
     }
 
     /// Waits for the lock and relays until something fails. Never returns `Ok` but by being dropped.

@@ -16,6 +16,7 @@ mod watch;
 
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use orbit_event_store::{Log, Vault};
 use orbit_platform::{
     clock::Clock,
@@ -176,42 +177,44 @@ fn list(differences: &[Difference]) -> String {
 /// Does one of the rebuilds that were asked for, unless somebody is at work on one. Returns when it has ended.
 ///
 /// On a fault that is passing the row stays open and the tables stay, so that it can be taken up again.
-pub async fn run(
-    deps: &Deps,
+pub fn run<'a>(
+    deps: &'a Deps,
     id: Uuid,
-    progress: &channel::Sender<Progress>,
-    stop: &CancellationToken,
-) -> Result<Outcome, Fault> {
-    let mut admin = connect_as_owner(&deps.pool).await?;
-    let taken = sqlx::query_scalar!(r#"SELECT pg_try_advisory_lock($1) AS "taken!""#, LOCK)
-        .fetch_one(&mut admin)
-        .await
-        .map_err(Fault::database("take the lock of rebuilds"))?;
-    if !taken {
-        return Ok(Outcome::Busy);
-    }
-    let job = Job::take(&deps.pool, id, &deps.clock).await?;
-    let outcome = tokio::select! {
-        outcome = work(deps, &job, &mut admin, progress) => outcome,
-        () = job.keep_told(progress.subscribe()) => Ok(Outcome::Cancelled),
-        () = stop.cancelled() => return Ok(Outcome::Busy),
-    };
-    match &outcome {
-        Ok(Outcome::Complete { .. } | Outcome::Busy) => {}
-        Ok(Outcome::Cancelled) => {
-            // What was asked of the connection may still be under way.
-            let mut admin = connect_as_owner(&deps.pool).await?;
-            tables::drop_all(&mut admin).await?;
-            job.end("cancelled", None).await?;
+    progress: &'a channel::Sender<Progress>,
+    stop: &'a CancellationToken,
+) -> BoxFuture<'a, Result<Outcome, Fault>> {
+    Box::pin(async move {
+        let mut admin = connect_as_owner(&deps.pool).await?;
+        let taken = sqlx::query_scalar!(r#"SELECT pg_try_advisory_lock($1) AS "taken!""#, LOCK)
+            .fetch_one(&mut admin)
+            .await
+            .map_err(Fault::database("take the lock of rebuilds"))?;
+        if !taken {
+            return Ok(Outcome::Busy);
         }
-        Err(fault) if fault.is_passing() => job.note(&chain(fault)).await?,
-        Err(fault) => {
-            tables::drop_all(&mut admin).await?;
-            job.end("failed", Some(&chain(fault))).await?;
+        let job = Job::take(&deps.pool, id, &deps.clock).await?;
+        let outcome = tokio::select! {
+            outcome = work(deps, &job, &mut admin, progress) => outcome,
+            () = job.keep_told(progress.subscribe()) => Ok(Outcome::Cancelled),
+            () = stop.cancelled() => return Ok(Outcome::Busy),
+        };
+        match &outcome {
+            Ok(Outcome::Complete { .. } | Outcome::Busy) => {}
+            Ok(Outcome::Cancelled) => {
+                // What was asked of the connection may still be under way.
+                let mut admin = connect_as_owner(&deps.pool).await?;
+                tables::drop_all(&mut admin).await?;
+                job.end("cancelled", None).await?;
+            }
+            Err(fault) if fault.is_passing() => job.note(&chain(fault)).await?,
+            Err(fault) => {
+                tables::drop_all(&mut admin).await?;
+                job.end("failed", Some(&chain(fault))).await?;
+            }
         }
-    }
-    drop(admin.close().await);
-    outcome
+        drop(admin.close().await);
+        outcome
+    })
 }
 
 async fn work(

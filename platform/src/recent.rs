@@ -86,9 +86,8 @@ impl<K: Hash + Eq, V: Clone> Recent<K, V> {
         K: Clone,
     {
         self.sweep();
-        let found = self.known.entry(key, None, |_, entry| match self.believes(entry) {
-            true => EntryAction::Retain(entry.value.clone()),
-            false => EntryAction::ReplaceWithGuard,
+        let found = self.known.entry(key, None, |_, entry| {
+            if self.believes(entry) { EntryAction::Retain(entry.value.clone()) } else { EntryAction::ReplaceWithGuard }
         });
         match found {
             EntryResult::Retained(value) => value,
@@ -166,7 +165,9 @@ mod tests {
     #[test]
     fn one_or_all_are_forgotten() {
         let recent = Recent::new(10, LONG);
-        ["ada", "bob", "eve"].into_iter().for_each(|name| recent.insert(name, name.len()));
+        for name in ["ada", "bob", "eve"] {
+            recent.insert(name, name.len());
+        }
         recent.forget("ada");
         assert_eq!((recent.get("ada"), recent.get("bob")), (None, Some(3)));
         recent.forget_all();

@@ -7,9 +7,12 @@ use std::{
 };
 
 use quick_cache::{
-    Equivalent, Weighter,
-    sync::{Cache, EntryAction, EntryResult},
+    DefaultHashBuilder, Equivalent, OptionsBuilder, Weighter,
+    sync::{Cache, DefaultLifecycle, EntryAction, EntryResult},
 };
+
+/// How many entries are expected where their weights differ much. It bounds nothing.
+const FEW: usize = 1_000;
 
 /// A bounded memory. Entries are believed for a while after they were put in; when there is no room, the least used give
 /// way. Clones share it.
@@ -55,13 +58,18 @@ impl<K, V> std::fmt::Debug for Recent<K, V> {
 impl<K: Hash + Eq, V: Clone> Recent<K, V> {
     /// A memory of at most so many entries.
     pub fn new(entries: usize, believed: Duration) -> Self {
-        Self::weighing(entries, u64::try_from(entries).unwrap_or(u64::MAX), |_| 1, believed)
+        let most = u64::try_from(entries).unwrap_or(u64::MAX);
+        Self::with(Cache::with_weighter(entries, most, Weigh(|_| 1)), believed)
     }
 
-    /// A memory of entries that together weigh at most so much; `entries` are expected.
-    pub fn weighing(entries: usize, most: u64, weight: fn(&V) -> u64, believed: Duration) -> Self {
-        let known = Arc::new(Cache::with_weighter(entries, most, Weigh(weight)));
-        Self { known, believed, swept: Arc::new(Mutex::new(Instant::now())) }
+    /// A memory of few entries of very different weights, which together weigh at most `most`. One that weighs nearly as
+    /// much alone is kept too.
+    pub fn weighing(most: u64, weight: fn(&V) -> u64, believed: Duration) -> Self {
+        Self::with(undivided(most, Weigh(weight)), believed)
+    }
+
+    fn with(known: Cache<K, Entry<V>, Weigh<V>>, believed: Duration) -> Self {
+        Self { known: Arc::new(known), believed, swept: Arc::new(Mutex::new(Instant::now())) }
     }
 
     /// What is known and still believed.
@@ -130,13 +138,20 @@ impl<K: Hash + Eq, V: Clone> Recent<K, V> {
     }
 }
 
+/// A cache in one shard: of several, each has but its share of the weight, and keeps no entry that weighs more.
+fn undivided<K: Hash + Eq, V: Clone>(most: u64, weigh: Weigh<V>) -> Cache<K, Entry<V>, Weigh<V>> {
+    let options = OptionsBuilder::new().shards(1).estimated_items_capacity(FEW).weight_capacity(most).build();
+    let options = options.expect("all that options need was given");
+    Cache::with_options(options, weigh, DefaultHashBuilder::default(), DefaultLifecycle::default())
+}
+
 #[cfg(test)]
 mod tests {
     use std::thread::sleep;
 
     use super::*;
 
-    const SHORT: Duration = Duration::from_millis(40);
+    const SHORT: Duration = Duration::from_millis(500);
     const LONG: Duration = Duration::from_hours(1);
 
     #[test]
@@ -176,11 +191,19 @@ mod tests {
 
     #[test]
     fn entries_give_way_when_together_they_weigh_too_much() {
-        let recent = Recent::weighing(10, 1_000, |text: &String| text.len() as u64, LONG);
+        let recent = Recent::weighing(1_000, |text: &String| text.len() as u64, LONG);
         for n in 0..100 {
             recent.insert(n, "x".repeat(100));
         }
         let kept = (0..100).filter(|n| recent.get(n).is_some()).count();
         assert!((1..=10).contains(&kept), "{kept} of at most ten were kept");
+    }
+
+    #[test]
+    fn an_entry_that_weighs_most_of_what_there_is_room_for_is_kept() {
+        let recent = Recent::weighing(1_000, |text: &String| text.len() as u64, LONG);
+        recent.insert("short", "x".repeat(10));
+        recent.insert("long", "x".repeat(900));
+        assert_eq!(recent.get("long").map(|text| text.len()), Some(900));
     }
 }

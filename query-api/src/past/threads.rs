@@ -15,9 +15,7 @@ use super::{Facts, feed::Feed};
 
 /// What all users' threads may take together. Ten thousand facts are about half a megabyte.
 const BYTES_AT_MOST: u64 = 64 << 20;
-/// Users who are expected to ask.
-const USERS: usize = 1_000;
-/// Threads that were not read on for so long are forgotten: among others those of users who were, since they cannot ask.
+/// Threads that nobody asks for are forgotten: among others those of users who were, since they cannot ask.
 const REMEMBERED: Duration = Duration::from_mins(10);
 /// What an entry takes besides its threads.
 const ENTRY_BYTES: usize = 200;
@@ -45,20 +43,18 @@ struct Thread {
 impl Threads {
     pub fn new() -> Self {
         let bytes = |known: &Arc<Known>| (known.threads.capacity() * size_of::<Thread>() + ENTRY_BYTES) as u64;
-        Self(Recent::weighing(USERS, BYTES_AT_MOST, bytes, REMEMBERED))
+        Self(Recent::weighing(BYTES_AT_MOST, bytes, REMEMBERED))
     }
 
     /// The streams of a user that mention something, up to a position.
     pub async fn mentioning(&self, facts: &Facts, user: Uuid, id: Uuid, upto: i64) -> Result<Vec<Uuid>, ApiError> {
         let known = match self.0.get(&user) {
             Some(known) if known.upto >= upto => known,
-            known => {
-                // Two who ask at once both read on; the one who is done last is believed, and both are right.
-                let read = Arc::new(read_on(facts, user, known.unwrap_or_default(), upto).await?);
-                self.0.insert(user, read.clone());
-                read
-            }
+            // Two who ask at once both read on; the one who is done last is believed, and both are right.
+            known => Arc::new(read_on(facts, user, known.unwrap_or_default(), upto).await?),
         };
+        // Put in again, even if it is the same: from now on it is remembered for as long again.
+        self.0.insert(user, known.clone());
         Ok(known.mentioning(id, upto).collect())
     }
 }

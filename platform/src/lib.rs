@@ -1,8 +1,9 @@
 //! Plumbing that knows no context: what every process of Orbit stands on, and the next one gets for nothing.
 //!
-//! In reading order: [`clock`], [`ids`] and [`random`] are the only sources of time, ids and randomness; [`recent`] remembers for a while; [`config`] holds
-//! the settings; [`telemetry`] logs, traces and metrics; [`shutdown`] starts and stops tasks; [`signing`] signs proofs; [`postgres`] and [`nats`]
-//! connect; [`problem`] is every error answer; [`http`] reads requests and serves; [`auth`] says who calls.
+//! In reading order: [`clock`], [`ids`] and [`random`] are the only sources of time, ids and randomness; [`config`] holds
+//! the settings; [`telemetry`] logs, traces and metrics; [`shutdown`] starts and stops tasks; [`signing`] signs proofs;
+//! [`recent`] remembers for a while; [`postgres`] and [`nats`] connect; [`problem`] is every error answer; [`http`] reads
+//! requests and serves; [`auth`] says who calls.
 
 pub mod auth;
 pub mod clock;

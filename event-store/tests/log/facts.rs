@@ -1,7 +1,6 @@
 //! Invariant 5: a fact is never changed, by nobody.
 
 use orbit_domain::tasks::Label;
-
 use orbit_platform::postgres::Pool;
 
 use crate::world::{Person, World, pool_as, rename};
